@@ -1,0 +1,53 @@
+"""Drawing from many fixed distributions with one uniform number each, in constant time."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import array_api_compat
+import numpy as np
+
+
+@final
+class AliasTable:
+    """R distributions over K outcomes, by the alias method [Walker1977].
+
+    A uniform number times K picks a slot; its fraction says whether the slot's own outcome
+    holds or its alias. The cost does not depend on K.
+
+    Args:
+        probabilities: [R, K], rows sum to one.
+    """
+
+    def __init__(self, probabilities: np.ndarray) -> None:
+        self.size = probabilities.shape[1]
+        keep, alias = _robin_hood(probabilities)
+        self.keep = keep.reshape(-1)  # [R * K] chance that the slot keeps its own outcome
+        self.alias = alias.reshape(-1)  # [R * K] the outcome otherwise
+
+    def pick(self, row: Any, uniform: Any) -> Any:
+        """Return the outcomes [N] int64 of the distributions `row` [N] for `uniform` [N]."""
+        xp = array_api_compat.array_namespace(uniform)
+        scaled = uniform * self.size
+        slot = xp.astype(scaled, xp.int64)
+        place = row * self.size + slot
+        own = scaled - slot < xp.take(self.keep, place, axis=0)
+        return xp.where(own, slot, xp.take(self.alias, place, axis=0))
+
+
+def _robin_hood(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Fill the poorest slot from the richest, K - 1 times, in all rows at once."""
+    count, size = probabilities.shape
+    mass = probabilities * size
+    keep = np.ones((count, size))
+    alias = np.tile(np.arange(size), (count, 1))
+    open_ = np.ones((count, size), dtype=bool)
+    rows = np.arange(count)
+    for _ in range(size - 1):
+        poor = np.where(open_, mass, np.inf).argmin(axis=1)
+        rich = np.where(open_, mass, -np.inf).argmax(axis=1)
+        keep[rows, poor] = mass[rows, poor]
+        alias[rows, poor] = rich
+        mass[rows, rich] -= 1.0 - mass[rows, poor]
+        open_[rows, poor] = False
+    return keep, alias

@@ -1,0 +1,89 @@
+"""What an environment provides: its world as batched functions over N copies."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from multiparty_envs.streams import Draw
+
+if TYPE_CHECKING:
+    from gymnasium.spaces import Space
+
+    from multiparty_envs.parties.population import Population
+
+Array = Any
+State = Any
+
+
+class View(ABC):
+    """How one copy's state is drawn for people."""
+
+    @abstractmethod
+    def frame(self, state: State) -> np.ndarray:
+        """Return a picture, uint8 [height, width, 3]."""
+
+    @abstractmethod
+    def text(self, state: State) -> str:
+        """Return a drawing in letters, lines separated by newlines."""
+
+
+class Dynamics(ABC):
+    """A world with M parties, written once, batched over N copies, against the array API.
+
+    The state is an array or a NamedTuple of arrays [N, ...]. Time is part of it: the observation
+    holds the time left, and `terminated` is true at the horizon. Everything here is a pure
+    function of its arguments and the numbers drawn, so faces may recompute what they need.
+
+    Attributes:
+        population: who judges.
+        observation_space: of one copy, shape O.
+        action_space: of one copy, shape A.
+        horizon: the most steps of an episode.
+        discount: of the parties' returns, sum over t < horizon of discount^t r_t.
+        view: how to draw a state, or None.
+    """
+
+    population: Population
+    observation_space: Space
+    action_space: Space
+    horizon: int
+    discount: float = 1.0
+    view: View | None = None
+
+    @abstractmethod
+    def initial(self, count: int, draw: Draw) -> State:
+        """Return the first states of `count` copies."""
+
+    @abstractmethod
+    def transition(self, state: State, action: Array, draw: Draw) -> State:
+        """Return the next states of N copies; action [N, *A]."""
+
+    @abstractmethod
+    def observe(self, state: State) -> Array:
+        """Return what the agent sees, float32 [N, *O]."""
+
+    @abstractmethod
+    def features(self, state: State, action: Array, next_state: State) -> Array:
+        """Return phi(s, a), float64 [N, D]: what the parties judge."""
+
+    @abstractmethod
+    def terminated(self, state: State) -> Array:
+        """Return [N] bool: whether the episode ended on entering `state`."""
+
+    def party_rewards(self, state: State, action: Array, next_state: State) -> Array:
+        """Return the true rewards [N, M]: features @ theta, unless a world knows a shorter way."""
+        return self.population.rewards(self.features(state, action, next_state))
+
+    def to(self, device: Any) -> Dynamics:
+        """Return a copy whose arrays, the population's included, are torch tensors on `device`."""
+        import torch
+
+        moved = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, np.ndarray) and value.dtype != object:
+                setattr(moved, name, torch.tensor(value, device=device))
+        return moved

@@ -1,0 +1,233 @@
+"""A world that is all tables: everything exact reads them, and every face steps them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, final
+
+import array_api_compat
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+
+from multiparty_envs import expect
+from multiparty_envs.dynamics.alias import AliasTable
+from multiparty_envs.dynamics.base import Array, Dynamics, View
+from multiparty_envs.streams import Draw
+
+if TYPE_CHECKING:
+    from multiparty_envs.parties.population import Population
+
+
+class FiniteState(NamedTuple):
+    """Where N copies are."""
+
+    cell: Array  # [N] int64
+    time: Array  # [N] int64, steps taken
+
+
+class Names(NamedTuple):
+    """What people call the actions and the features."""
+
+    actions: tuple[str, ...]
+    features: tuple[str, ...]
+
+
+@final
+class FiniteMDP(Dynamics):
+    """A finite Markov decision problem with M parties, given by tables.
+
+    Rewards are r(s, a) = feature_table[s, a] @ theta. A terminal cell ends the episode when
+    entered, and at the horizon every episode ends. The tables are read-only attributes:
+    `successors`, `probabilities`, `feature_table` [S, A, D], `initial_table` [S], `terminal`,
+    `observations`, `behaviour`, and `party_table` [S, A, M], the true rewards.
+
+    Args:
+        successors: [S, A, K] int64, the cells that may follow.
+        probabilities: [S, A, K], their chances.
+        features: [S, A, D], what the parties judge.
+        initial: [S], the distribution of the first cell; none of it on terminal cells.
+        population: the parties, who judge D features.
+        horizon: steps of an episode, at least 1.
+        terminal: [S] bool, cells that end the episode; default none.
+        discount: in [0, 1].
+        observations: [S, O], what the agent sees of a cell; default one-hot. The observation
+            has one entry more, the share of the horizon that is left.
+        behaviour: [S, A], the reference policy; default uniform.
+        view: how to draw a state.
+        names: what people call actions and features.
+
+    Raises:
+        ValueError: naming the table that does not fit.
+    """
+
+    def __init__(
+        self,
+        *,
+        successors: Any,
+        probabilities: Any,
+        features: Any,
+        initial: Any,
+        population: Population,
+        horizon: int,
+        terminal: Any = None,
+        discount: float = 1.0,
+        observations: Any = None,
+        behaviour: Any = None,
+        view: View | None = None,
+        names: Names | None = None,
+    ) -> None:
+        self.population = population
+        self.horizon = expect.integer(horizon, name="horizon", low=1)
+        self.discount = expect.number(discount, name="discount", low=0.0, high=1.0)
+        self.successors = _frozen(_successors(successors))
+        self.num_states, self.num_actions, _ = self.successors.shape
+        pair = (self.num_states, self.num_actions)
+        self.probabilities = _distribution(
+            probabilities, *self.successors.shape, name="probabilities"
+        )
+        self.num_features = population.num_features
+        self.feature_table = _table(features, *pair, self.num_features, name="features")
+        self.terminal = _frozen(_terminal(terminal, self.num_states))
+        self.initial_table = _initial(initial, self.terminal)
+        self.observations = _observations(observations, self.num_states)
+        uniform = np.full(pair, 1.0 / self.num_actions)
+        self.behaviour = _distribution(
+            uniform if behaviour is None else behaviour, *pair, name="behaviour"
+        )
+        self.view = view
+        self.names = _names(names, self.num_actions, self.num_features)
+        self.action_space = Discrete(self.num_actions)
+        self.observation_space = _box(self.observations)
+        self.party_table = _frozen(np.asarray(population.rewards(self.feature_table)))
+        self._compile()
+
+    def _compile(self) -> None:
+        """Lay the tables out by row = cell * A + action, for one take a step."""
+        rows = self.num_states * self.num_actions
+        self._next = np.ascontiguousarray(self.successors.reshape(rows, -1))
+        self._features = self.feature_table.reshape(rows, -1)
+        self._rewards = self.party_table.reshape(rows, -1)
+        self._moves = AliasTable(self.probabilities.reshape(rows, -1))
+        self._starts = AliasTable(self.initial_table[None])
+
+    @property
+    def num_parties(self) -> int:
+        """M."""
+        return self.population.num_parties
+
+    def row(self, state: FiniteState, action: Array) -> Array:
+        """Return cell * A + action [N], the place of (s, a) in the flattened tables."""
+        return state.cell * self.num_actions + action
+
+    def initial(self, count: int, draw: Draw) -> FiniteState:
+        """Draw first cells; one uniform number a copy."""
+        uniform = draw.uniform()
+        xp = array_api_compat.array_namespace(uniform)
+        zero = xp.zeros_like(uniform, dtype=xp.int64)
+        return FiniteState(self._starts.pick(zero, uniform), zero)
+
+    def transition(self, state: FiniteState, action: Array, draw: Draw) -> FiniteState:
+        """Move; one uniform number a copy where K > 1, none where moves are certain."""
+        row = self.row(state, action)
+        xp = array_api_compat.array_namespace(row)
+        width = self._moves.size
+        if width > 1:
+            row = row * width + self._moves.pick(row, draw.uniform())
+        next_ = xp.reshape(self._next, (-1,))
+        return FiniteState(xp.take(next_, row, axis=0), state.time + 1)
+
+    def observe(self, state: FiniteState) -> Array:
+        """Return the cell's observation and the share of the horizon that is left."""
+        xp = array_api_compat.array_namespace(state.cell)
+        seen = xp.take(self.observations, state.cell, axis=0)
+        left = xp.astype(self.horizon - state.time, xp.float32) / self.horizon
+        return xp.concat((seen, left[:, None]), axis=1)
+
+    def features(self, state: FiniteState, action: Array, next_state: FiniteState) -> Array:
+        """Return feature_table[s, a]."""
+        row = self.row(state, action)
+        return array_api_compat.array_namespace(row).take(self._features, row, axis=0)
+
+    def party_rewards(self, state: FiniteState, action: Array, next_state: FiniteState) -> Array:
+        """Return party_table[s, a]."""
+        row = self.row(state, action)
+        return array_api_compat.array_namespace(row).take(self._rewards, row, axis=0)
+
+    def terminated(self, state: FiniteState) -> Array:
+        """Return whether a terminal cell was entered or the horizon reached."""
+        xp = array_api_compat.array_namespace(state.cell)
+        return xp.take(self.terminal, state.cell, axis=0) | (state.time >= self.horizon)
+
+    def observations_at(self, time: int) -> np.ndarray:
+        """Return [S, O + 1] float32: the observation of every cell after `time` steps."""
+        expect.integer(time, name="time", low=0, high=self.horizon)
+        cell = np.arange(self.num_states)
+        return self.observe(FiniteState(cell, np.full_like(cell, time)))
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    """Return a read-only view or copy that nobody else can write through."""
+    own = np.array(array)
+    own.setflags(write=False)
+    return own
+
+
+def _table(value: Any, *wanted: int | None, name: str) -> np.ndarray:
+    return _frozen(expect.shape(expect.finite(value, name=name), *wanted, name=name))
+
+
+def _distribution(value: Any, *wanted: int | None, name: str) -> np.ndarray:
+    table = expect.shape(np.asarray(value), *wanted, name=name)
+    return _frozen(expect.distribution(table, name=name))
+
+
+def _successors(value: Any) -> np.ndarray:
+    table = expect.shape(np.asarray(value), None, None, None, name="successors")
+    if not np.issubdtype(table.dtype, np.integer) or 0 in table.shape:
+        raise ValueError(
+            f"successors should hold whole numbers, at least one in each direction; "
+            f"has dtype {table.dtype} and shape {table.shape}"
+        )
+    if table.min() < 0 or table.max() >= len(table):
+        raise ValueError(
+            f"successors should be in 0..{len(table) - 1}, are in {table.min()}..{table.max()}"
+        )
+    return table.astype(np.int64)
+
+
+def _terminal(value: Any, cells: int) -> np.ndarray:
+    table = np.zeros(cells, dtype=bool) if value is None else np.asarray(value)
+    expect.shape(table, cells, name="terminal")
+    if table.dtype != bool:
+        raise ValueError(f"terminal should be bool, has dtype {table.dtype}")
+    return table
+
+
+def _initial(value: Any, terminal: np.ndarray) -> np.ndarray:
+    table = _distribution(value, len(terminal), name="initial")
+    if table[terminal].any():
+        cell = int(np.flatnonzero(terminal & (table > 0))[0])
+        raise ValueError(f"initial should not start in a terminal cell, does in cell {cell}")
+    return table
+
+
+def _observations(value: Any, cells: int) -> np.ndarray:
+    seen = np.eye(cells) if value is None else expect.finite(value, name="observations")
+    return _frozen(expect.shape(seen, cells, None, name="observations").astype(np.float32))
+
+
+def _names(value: Names | None, actions: int, features: int) -> Names:
+    names = value or Names(
+        tuple(f"action {i}" for i in range(actions)),
+        tuple(f"feature {i}" for i in range(features)),
+    )
+    for kind, wanted in (("actions", actions), ("features", features)):
+        have = len(getattr(names, kind))
+        if have != wanted:
+            raise ValueError(f"names.{kind} should be {wanted} names, are {have}")
+    return names
+
+
+def _box(seen: np.ndarray) -> Box:
+    low = np.append(seen.min(axis=0), np.float32(0.0))
+    high = np.append(seen.max(axis=0), np.float32(1.0))
+    return Box(low, high, dtype=np.float32)
