@@ -1,0 +1,126 @@
+"""What every reward learner provides: answers in, one reward per party out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import array_api_compat
+import numpy as np
+from typing_extensions import Self
+
+from multiparty_envs import expect
+from multiparty_envs.feedback.comparisons import Comparisons, Rankings
+from multiparty_envs.feedback.segments import Steps
+from multiparty_envs.rewards.choices import Choices, choices_of
+from multiparty_envs.rewards.likelihood import log_probabilities
+
+
+class RewardLearner(ABC):
+    """Answers in, one reward per party out, in scikit-learn's manners.
+
+    Settings are stored unchanged by `__init__`; `fit` returns self and forgets what was fitted
+    before; what is learned ends in an underscore.
+    """
+
+    @abstractmethod
+    def fit(self, comparisons: Comparisons | Rankings) -> Self:
+        """Learn from these answers alone."""
+
+    @abstractmethod
+    def rewards(self, steps: Steps) -> Any:
+        """Return [..., M], NumPy for NumPy steps and torch for torch steps."""
+
+    @abstractmethod
+    def stderr(self, steps: Steps) -> Any:
+        """Return [..., M], the standard error of `rewards`."""
+
+
+class LinearLearner(RewardLearner):
+    """Rewards `features @ theta_[:, m]` with a normal approximation of what is not known.
+
+    Attributes:
+        theta_: [D, M] float64.
+        covariance_: [M, D, D] float64, of each party's theta.
+    """
+
+    theta_: np.ndarray
+    covariance_: np.ndarray
+
+    def fit(self, comparisons: Comparisons | Rankings) -> Self:
+        """Learn from these answers alone.
+
+        Raises:
+            TypeError: when they are neither `Comparisons` nor `Rankings`.
+            ValueError: when there are none, or features are not finite.
+        """
+        self._fit(choices_of(comparisons))
+        self._placed: dict[tuple[str, Any, Any], Any] = {}
+        return self
+
+    @abstractmethod
+    def _fit(self, choices: Choices) -> None:
+        """Set `theta_` and `covariance_`."""
+
+    def rewards(self, steps: Steps) -> Any:
+        """Return features @ theta_: [..., D] -> [..., M] in the features' own library and dtype."""
+        return steps.features @ self._beside("theta_", steps.features)
+
+    def stderr(self, steps: Steps) -> Any:
+        """Return sqrt(features' covariance_ features): [..., D] -> [..., M]."""
+        features = steps.features
+        xp = array_api_compat.array_namespace(features)
+        covariance = self._beside("covariance_", features)
+        half = xp.sum(covariance * features[..., None, :, None], axis=-2)  # [..., M, D]
+        variance = xp.sum(half * features[..., None, :], axis=-1)
+        return xp.sqrt(xp.clip(variance, min=0.0))
+
+    def predict_proba(self, comparisons: Comparisons | Rankings) -> np.ndarray:
+        """Return the chance [K] that the first is preferred; of rankings [K, J], to be the best."""
+        choices = self._choices(comparisons)
+        return np.exp(self._log_chances(choices))[:, 0]
+
+    def log_likelihood(self, comparisons: Comparisons | Rankings) -> np.ndarray:
+        """Return [K], the log-likelihood of each answer."""
+        choices = self._choices(comparisons)
+        chances = self._log_chances(choices)
+        target = np.concatenate([choices.target, 1 - choices.target.sum(1, keepdims=True)], axis=1)
+        part = np.where(target > 0, target * chances, 0.0)
+        return choices.per_answer(part.sum(axis=1))
+
+    def _log_chances(self, choices: Choices) -> np.ndarray:
+        """[N, P + 1] log-probabilities of the alternatives, the reference last."""
+        return log_probabilities(choices.utilities(self.theta_), choices.available)
+
+    def _choices(self, comparisons: Comparisons | Rankings) -> Choices:
+        choices = choices_of(comparisons)
+        self._check(choices.num_features, choices.num_parties)
+        return choices
+
+    def _check(self, num_features: int, num_parties: int) -> None:
+        fitted = self.fitted.shape
+        if (num_features, num_parties) != fitted:
+            raise ValueError(
+                f"answers should have the (features, parties) {fitted} of the fit, "
+                f"have {(num_features, num_parties)}"
+            )
+
+    @property
+    def fitted(self) -> np.ndarray:
+        """`theta_`, or an error that says that `fit` comes first."""
+        if not hasattr(self, "theta_"):
+            raise RuntimeError(f"{type(self).__name__} is not fitted yet; call fit first")
+        return self.theta_
+
+    def _beside(self, name: str, features: Any) -> Any:
+        """The learned array in the library, dtype and on the device of `features`.
+
+        Kept from call to call: a copy to a GPU would wait for the device each step.
+        """
+        expect.shape(features, *([None] * (features.ndim - 1)), len(self.fitted), name="features")
+        device = array_api_compat.device(features)
+        key = (name, features.dtype, device)
+        if key not in self._placed:
+            xp = array_api_compat.array_namespace(features)
+            self._placed[key] = xp.asarray(getattr(self, name), dtype=features.dtype, device=device)
+        return self._placed[key]

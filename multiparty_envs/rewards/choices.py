@@ -1,0 +1,121 @@
+"""Answers as multinomial choices between feature differences: the one form that is fitted.
+
+A comparison is a choice of two, a ranking a sequence of choices among what is left
+(Plackett–Luce [Plackett1975]). Utilities are differences to one alternative of the same
+choice, which then has utility 0, so a comparison is a single row `features(first) -
+features(second)` whose target is its label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from multiparty_envs import expect
+from multiparty_envs.feedback.comparisons import Comparisons, Rankings
+
+
+@final
+@dataclass(frozen=True)
+class Choices:
+    """N choices among at most P + 1 alternatives each, made by M parties in K answers.
+
+    Attributes:
+        design: [N, P, D] feature differences to the reference alternative.
+        target: [N, P] chance that this alternative is taken (the reference has the rest).
+        available: [N, P] 1.0 where there is an alternative, 0.0 where there is none.
+        party: [N] who chose.
+        answer: [N] the answer that this choice is a part of, ascending in every party.
+        num_parties: M.
+        num_answers: K.
+    """
+
+    design: np.ndarray
+    target: np.ndarray
+    available: np.ndarray
+    party: np.ndarray
+    answer: np.ndarray
+    num_parties: int
+    num_answers: int
+
+    @property
+    def num_features(self) -> int:
+        """D."""
+        return self.design.shape[-1]
+
+    @property
+    def scale(self) -> float:
+        """Mean square of a feature difference (1.0 if all are zero): the unit of every ridge."""
+        total = float(np.vdot(self.design, self.design))
+        return total / (max(self.available.sum(), 1.0) * self.num_features) or 1.0
+
+    @property
+    def counts(self) -> np.ndarray:
+        """[M] choices made by each party."""
+        return np.bincount(self.party, minlength=self.num_parties)
+
+    def utilities(self, theta: np.ndarray) -> np.ndarray:
+        """Return [N, P] under `theta` [D, M], each row with its own party's column."""
+        return np.einsum("npd,nd->np", self.design, theta.T[self.party])
+
+    def where(self, keep: np.ndarray) -> Choices:
+        """Return the choices of the answers with `keep` [K] true; answers keep their numbers."""
+        rows = keep[self.answer]
+        parts = (self.design, self.target, self.available, self.party, self.answer)
+        return Choices(*(part[rows] for part in parts), self.num_parties, self.num_answers)
+
+    def pooled(self) -> Choices:
+        """Return the same choices as if one party had made them all."""
+        nobody = np.zeros_like(self.party)
+        parts = (self.design, self.target, self.available, nobody, self.answer)
+        return Choices(*parts, 1, self.num_answers)
+
+    def per_answer(self, values: np.ndarray) -> np.ndarray:
+        """Sum `values` [N] over the choices of each answer -> [K]."""
+        return np.bincount(self.answer, weights=values, minlength=self.num_answers)
+
+
+def choices_of(data: Comparisons | Rankings) -> Choices:
+    """Turn answers into choices.
+
+    Raises:
+        TypeError: when `data` is neither comparisons nor rankings.
+        ValueError: when it holds no answer, or features that are not finite.
+    """
+    if not isinstance(data, Comparisons | Rankings):
+        raise TypeError(f"answers should be Comparisons or Rankings, are {type(data).__name__}")
+    if not len(data):
+        raise ValueError("a learner needs at least one answer, the data set holds none")
+    choices = _of_comparisons(data) if isinstance(data, Comparisons) else _of_rankings(data)
+    expect.finite(choices.design, name="feature differences of the answers")
+    return choices
+
+
+def _of_comparisons(data: Comparisons) -> Choices:
+    design = np.asarray(data.differences(), dtype=np.float64)[:, None, :]
+    target = np.asarray(data.label, dtype=np.float64)[:, None]
+    answer = np.arange(len(data))
+    party = np.asarray(data.party, dtype=np.int64)
+    return Choices(design, target, np.ones_like(target), party, answer, data.num_parties, len(data))
+
+
+def _of_rankings(data: Rankings) -> Choices:
+    """Stage s of a ranking: the one at place s is taken from all that are not placed before."""
+    ordered, depth = np.asarray(data.ordered), np.asarray(data.depth)
+    sums = np.asarray(data.segments.feature_sums(), dtype=np.float64)
+    stages = []
+    for place in range(ordered.shape[1] - 1):
+        rest = np.full((len(ordered), ordered.shape[1] - 1), -1)
+        rest[:, : ordered.shape[1] - 1 - place] = ordered[:, place + 1 :]
+        # a stage with nothing left to reject is certain and carries no information
+        rows = np.flatnonzero((place < depth) & (rest >= 0).any(axis=1))
+        taken, rest = ordered[rows, place], rest[rows]
+        present = (rest >= 0).astype(np.float64)
+        # index -1 reads some segment; the factor `present` makes its row zero
+        stages.append((rows, (sums[rest] - sums[taken][:, None]) * present[..., None], present))
+    answer, design, available = (np.concatenate(parts) for parts in zip(*stages, strict=True))
+    party = np.asarray(data.party, dtype=np.int64)[answer]
+    target = np.zeros_like(available)
+    return Choices(design, target, available, party, answer, data.num_parties, len(data))

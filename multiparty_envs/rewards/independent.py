@@ -1,0 +1,51 @@
+"""One fit per party, nothing shared."""
+
+from __future__ import annotations
+
+import warnings
+from typing import final
+
+import numpy as np
+
+from multiparty_envs import expect
+from multiparty_envs.rewards.base import LinearLearner
+from multiparty_envs.rewards.choices import Choices
+from multiparty_envs.rewards.likelihood import Likelihood
+from multiparty_envs.rewards.newton import maximise, ridge_prior
+
+CERTAIN = 1e-4  # log-likelihood lost per answer, below which answers are as good as separable
+
+
+class SeparableWarning(UserWarning):
+    """Some parties' answers fit perfectly, so that their maximum likelihood is at infinity."""
+
+
+@final
+class Independent(LinearLearner):
+    """A reward fitted to each party's own answers ([Zhong2024] step 1 without sharing).
+
+    A party never asked has theta 0 and a standard error that only the prior bounds.
+
+    Args:
+        ridge: weight of the prior N(0, .) in answers (see `Pooled`). 0 is maximum likelihood:
+            a ridge of a millionth of an answer remains, so that separable answers end at
+            a finite, large theta, of which a `SeparableWarning` tells.
+    """
+
+    def __init__(self, ridge: float = 1.0) -> None:
+        self.ridge = expect.number(ridge, name="ridge", low=0.0)
+
+    def _fit(self, choices: Choices) -> None:
+        prior = ridge_prior(self.ridge, choices.scale, choices.num_features)
+        best = maximise(Likelihood(choices), prior)
+        counts = choices.counts
+        separable = (counts > 0) & (best.value > -CERTAIN * counts)
+        if separable.any():
+            warnings.warn(
+                f"{separable.sum()} of {len(counts)} parties answer without contradiction: "
+                "their rewards are large because nothing but a tiny ridge bounds them",
+                SeparableWarning,
+                stacklevel=3,
+            )
+        self.theta_ = best.theta.T
+        self.covariance_ = np.linalg.inv(best.information)
