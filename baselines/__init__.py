@@ -1,0 +1,1 @@
+"""Compared pipelines, studies, statistics and reports: the command line `multiparty`."""

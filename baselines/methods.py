@@ -1,0 +1,68 @@
+"""The compared pipelines, by name: who learns from the answers, and what is made of the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, final
+
+from multiparty_envs import expect
+
+Kind = Literal["random", "oracle", "learned"]
+
+LEARNERS = ("pooled", "independent", "low-rank", "mixture", "hierarchical")
+"""Reward learners that a method name may begin with."""
+
+WELFARES = ("utilitarian", "nash", "max-min")
+"""Welfare functions that a method name may end with; each is also a column of the report."""
+
+SINGLE = "single-reward"
+"""The usual way, which every other method is compared with: one reward fitted to all answers."""
+
+DEFAULT_METHODS = (
+    "random",
+    *(f"oracle+{welfare}" for welfare in WELFARES),
+    SINGLE,
+    *(f"{learner}+{welfare}" for learner in LEARNERS[1:] for welfare in WELFARES),
+)
+
+
+@final
+@dataclass(frozen=True)
+class Method:
+    """A pipeline: learner × welfare function, with equal labels for all that learn.
+
+    Attributes:
+        name: what the user types and the tables print.
+        kind: "learned", or one of the two bounds: "random" (the uniform policy, no labels) and
+            "oracle" (exact planning on the true rewards, no labels).
+        learner: key of the reward learner; empty where nothing is learned.
+        welfare: key of the welfare function; empty for "random".
+    """
+
+    name: str
+    kind: Kind
+    learner: str = ""
+    welfare: str = ""
+
+
+def parse_method(name: str) -> Method:
+    """Return the method called `name`: "random", "single-reward" or "learner+welfare".
+
+    A pooled reward is the same for all parties, so the welfare function cannot matter and
+    "single-reward" is its only name.
+
+    Raises:
+        ValueError: naming the part that is unknown and what is allowed.
+    """
+    if name == "random":
+        return Method(name, "random")
+    if name == SINGLE:
+        return Method(name, "learned", "pooled", "utilitarian")
+    learner, plus, welfare = name.partition("+")
+    if not plus:
+        expect.choice(name, DEFAULT_METHODS, name="method")
+    expect.choice(learner, ("oracle", *LEARNERS[1:]), name=f"learner of the method {name!r}")
+    expect.choice(welfare, WELFARES, name=f"welfare of the method {name!r}")
+    if learner == "oracle":
+        return Method(name, "oracle", "", welfare)
+    return Method(name, "learned", learner, welfare)
