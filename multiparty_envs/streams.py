@@ -6,7 +6,7 @@ import hashlib
 import math
 import secrets
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import array_api_compat
 import numpy as np
@@ -16,12 +16,24 @@ from multiparty_envs import expect
 if TYPE_CHECKING:
     import torch
 
-# Constants of splitmix64 [Steele2014], written as signed numbers because the array API
-# (and torch) multiplies int64; the products wrap around to the same 64 bits.
-_GAMMA = 0x9E3779B97F4A7C15 - (1 << 64)
-_FIRST = 0xBF58476D1CE4E5B9 - (1 << 64)
-_SECOND = 0x94D049BB133111EB - (1 << 64)
-_EPISODE = 0xD1342543DE82EF95 - (1 << 64)
+
+class _Words(NamedTuple):
+    """The constants of splitmix64 [Steele2014]."""
+
+    gamma: int
+    first: int
+    second: int
+    episode: int
+
+
+def _signed(number: int) -> int:
+    """Return the int64 that has the lowest 64 bits of `number`."""
+    return (number + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
+_UNSIGNED = _Words(0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xD1342543DE82EF95)
+# torch has no arithmetic on uint64, but its int64 products wrap around to the same bits
+_SIGNED = _Words(*map(_signed, _UNSIGNED))
 
 
 @final
@@ -63,7 +75,7 @@ class Draw:
     """Random numbers for N copies, one counter-based stream a copy.
 
     The j-th number of a copy's episode is splitmix64's j-th output from a start that depends on
-    the copy's key and the episode's number alone [Steele2014]. So a copy draws the same
+    the copy's key and the number of the episode alone [Steele2014]. So a copy draws the same
     numbers whatever the other copies do, and NumPy and torch draw the same on any device.
 
     Args:
@@ -75,7 +87,8 @@ class Draw:
         self._xp = array_api_compat.array_namespace(key)
         self.key = key
         self.episode = self._xp.zeros_like(key) if episode is None else episode
-        self._at = _mix(_mix(key) + self.episode * _EPISODE)
+        self._words = _UNSIGNED if isinstance(key, np.ndarray) else _SIGNED
+        self._at = self._mix(self._mix(_bits(key)) + _bits(self.episode) * self._words.episode)
 
     @classmethod
     def seeded(cls, seeds: Sequence[int], name: str = "world") -> Draw:
@@ -85,31 +98,36 @@ class Draw:
 
     def uniform(self, *shape: int) -> Any:
         """Return [N, *shape] float64 in [0, 1)."""
-        size = math.prod(shape)
         if not shape:
-            self._at = self._at + _GAMMA
-            bits = _mix(self._at)
-        else:
-            count = self._xp.arange(1, size + 1, **self._like())
-            bits = _mix(self._at[:, None] + count[None, :] * _GAMMA)
-            self._at = self._at + _wrapped(size * _GAMMA)
-        unit = self._xp.astype(_shift(bits, 11), self._xp.float64) * 2.0**-53
-        return self._xp.reshape(unit, (unit.shape[0], *shape))
+            self._at = self._at + self._words.gamma
+            return self._unit(self._mix(self._at))
+        size = math.prod(shape)
+        like = {"dtype": self._at.dtype, "device": array_api_compat.device(self._at)}
+        ahead = self._xp.arange(1, size + 1, **like) * self._words.gamma
+        bits = self._mix(self._at[:, None] + ahead[None, :])
+        self._at = self._at + (ahead[-1:] if size else 0)
+        return self._xp.reshape(self._unit(bits), (bits.shape[0], *shape))
 
     def normal(self, *shape: int) -> Any:
-        """Return [N, *shape] standard normal float64 (Box and Muller: two uniforms a number)."""
+        """Return [N, *shape] standard normal float64, by Box and Muller: two uniforms a number.
+
+        NumPy and torch agree to the last digits only: their logarithms differ by rounding.
+        """
         pair = self.uniform(2, *shape)
-        radius = self._xp.sqrt(-2.0 * self._xp.log1p(-pair[:, 0]))
-        return radius * self._xp.cos(2.0 * math.pi * pair[:, 1])
+        radius = self._xp.sqrt(-2.0 * self._xp.log1p(-pair[:, 0, ...]))
+        return radius * self._xp.cos(2.0 * math.pi * pair[:, 1, ...])
 
     def integers(self, high: int, *shape: int) -> Any:
         """Return [N, *shape] int64 in 0..high - 1."""
         expect.integer(high, name="high", low=1)
         return self._xp.astype(self.uniform(*shape) * high, self._xp.int64)
 
-    def next_episode(self, rows: Any = None) -> Draw:
+    def block(self, count: int) -> list[float]:
+        """Return the next `count` uniforms of the only copy as Python floats."""
+        return self.uniform(count)[0].tolist()
+
+    def next_episode(self, rows: Any = slice(None)) -> Draw:
         """Return the draw of `rows` (default: every copy) at the start of their next episode."""
-        rows = slice(None) if rows is None else rows
         return Draw(self.key[rows], self.episode[rows] + 1)
 
     def put(self, rows: Any, other: Draw) -> None:
@@ -119,39 +137,43 @@ class Draw:
         self._at[rows] = other._at
 
     def where(self, mask: Any, other: Draw) -> Draw:
-        """Return a draw that goes on as `other` where `mask` [N] holds, without a branch."""
-        chosen = Draw(self.key, self._xp.where(mask, other.episode, self.episode))
-        chosen._at = self._xp.where(mask, other._at, self._at)
-        return chosen
-
-    def block(self, count: int) -> list[float]:
-        """Return the next `count` uniforms of the only copy as Python floats."""
-        return self.uniform(count)[0].tolist()
+        """Return a draw of the same copies that goes on as `other` where `mask` [N] holds."""
+        return self._with(
+            self.key,
+            self._xp.where(mask, other.episode, self.episode),
+            self._xp.where(mask, other._at, self._at),
+        )
 
     def to(self, device: Any) -> Draw:
         """Return this draw as torch tensors on `device`."""
         import torch
 
-        moved = Draw(torch.as_tensor(self.key, device=device))
-        moved.episode = torch.as_tensor(self.episode, device=device)
-        moved._at = torch.as_tensor(self._at, device=device)
-        return moved
+        at = self._at.view(np.int64) if isinstance(self._at, np.ndarray) else self._at
+        parts = [torch.asarray(part, device=device) for part in (self.key, self.episode, at)]
+        return self._with(*parts)
 
-    def _like(self) -> dict[str, Any]:
-        return {"dtype": self._xp.int64, "device": array_api_compat.device(self.key)}
+    def _with(self, key: Any, episode: Any, at: Any) -> Draw:
+        draw = Draw(key, episode)
+        draw._at = at
+        return draw
+
+    def _mix(self, bits: Any) -> Any:
+        """Return splitmix64's finaliser of `bits`."""
+        bits = (bits ^ _shift(bits, 30)) * self._words.first
+        bits = (bits ^ _shift(bits, 27)) * self._words.second
+        return bits ^ _shift(bits, 31)
+
+    def _unit(self, bits: Any) -> Any:
+        """Return the upper 53 bits as float64 in [0, 1)."""
+        return self._xp.astype(_shift(bits, 11), self._xp.float64) * 2.0**-53
 
 
-def _mix(bits: Any) -> Any:
-    """Return splitmix64's finaliser of int64 bits."""
-    bits = (bits ^ _shift(bits, 30)) * _FIRST
-    bits = (bits ^ _shift(bits, 27)) * _SECOND
-    return bits ^ _shift(bits, 31)
+def _bits(number: Any) -> Any:
+    return number.view(np.uint64) if isinstance(number, np.ndarray) else number
 
 
 def _shift(bits: Any, places: int) -> Any:
-    """Return the logical right shift, which int64 lacks: the copied sign bits are masked away."""
+    """Return the logical right shift; that of int64 copies the sign, which is masked away."""
+    if isinstance(bits, np.ndarray):
+        return bits >> places
     return (bits >> places) & ((1 << (64 - places)) - 1)
-
-
-def _wrapped(number: int) -> int:
-    return (number + (1 << 63)) % (1 << 64) - (1 << 63)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, final
 
 import array_api_compat
 import numpy as np
+
+from multiparty_envs.dynamics.arrays import on_device, take
 
 
 @final
@@ -27,12 +30,18 @@ class AliasTable:
 
     def pick(self, row: Any, uniform: Any) -> Any:
         """Return the outcomes [N] int64 of the distributions `row` [N] for `uniform` [N]."""
-        xp = array_api_compat.array_namespace(uniform)
         scaled = uniform * self.size
-        slot = xp.astype(scaled, xp.int64)
+        xp = array_api_compat.array_namespace(uniform)
+        slot = xp.astype(scaled, row.dtype)
         place = row * self.size + slot
-        own = scaled - slot < xp.take(self.keep, place, axis=0)
-        return xp.where(own, slot, xp.take(self.alias, place, axis=0))
+        own = scaled - slot < take(self.keep, place)
+        return xp.where(own, slot, take(self.alias, place))
+
+    def to(self, device: Any) -> AliasTable:
+        """Return this table as torch tensors on `device`."""
+        moved = copy.copy(self)
+        moved.keep, moved.alias = on_device(self.keep, device), on_device(self.alias, device)
+        return moved
 
 
 def _robin_hood(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from multiparty_envs.dynamics.arrays import on_device
 from multiparty_envs.streams import Draw
 
 if TYPE_CHECKING:
     from gymnasium.spaces import Space
+    from typing_extensions import Self
 
     from multiparty_envs.parties.population import Population
 
@@ -78,12 +80,10 @@ class Dynamics(ABC):
         """Return the true rewards [N, M]: features @ theta, unless a world knows a shorter way."""
         return self.population.rewards(self.features(state, action, next_state))
 
-    def to(self, device: Any) -> Dynamics:
+    def to(self, device: Any) -> Self:
         """Return a copy whose arrays, the population's included, are torch tensors on `device`."""
-        import torch
-
         moved = copy.copy(self)
         for name, value in vars(self).items():
-            if isinstance(value, np.ndarray) and value.dtype != object:
-                setattr(moved, name, torch.tensor(value, device=device))
+            setattr(moved, name, on_device(value, device))
+        moved.population = self.population.on(device)
         return moved

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
-import array_api_compat
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
 from multiparty_envs import expect
 from multiparty_envs.dynamics.alias import AliasTable
+from multiparty_envs.dynamics.arrays import take
 from multiparty_envs.dynamics.base import Array, Dynamics, View
 from multiparty_envs.streams import Draw
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from multiparty_envs.parties.population import Population
 
 
@@ -103,11 +105,14 @@ class FiniteMDP(Dynamics):
     def _compile(self) -> None:
         """Lay the tables out by row = cell * A + action, for one take a step."""
         rows = self.num_states * self.num_actions
-        self._next = np.ascontiguousarray(self.successors.reshape(rows, -1))
+        self._next = self.successors.reshape(-1)
         self._features = self.feature_table.reshape(rows, -1)
         self._rewards = self.party_table.reshape(rows, -1)
         self._moves = AliasTable(self.probabilities.reshape(rows, -1))
         self._starts = AliasTable(self.initial_table[None])
+        self._left = np.linspace(1.0, 0.0, self.horizon + 1, dtype=np.float32)
+        # the last column is a place for the time left, so that observing is one take
+        self._seen = np.pad(self.observations, ((0, 0), (0, 1)))
 
     @property
     def num_parties(self) -> int:
@@ -120,42 +125,39 @@ class FiniteMDP(Dynamics):
 
     def initial(self, count: int, draw: Draw) -> FiniteState:
         """Draw first cells; one uniform number a copy."""
-        uniform = draw.uniform()
-        xp = array_api_compat.array_namespace(uniform)
-        zero = xp.zeros_like(uniform, dtype=xp.int64)
-        return FiniteState(self._starts.pick(zero, uniform), zero)
+        zero = draw.key * 0
+        return FiniteState(self._starts.pick(zero, draw.uniform()), zero)
 
     def transition(self, state: FiniteState, action: Array, draw: Draw) -> FiniteState:
         """Move; one uniform number a copy where K > 1, none where moves are certain."""
         row = self.row(state, action)
-        xp = array_api_compat.array_namespace(row)
-        width = self._moves.size
-        if width > 1:
-            row = row * width + self._moves.pick(row, draw.uniform())
-        next_ = xp.reshape(self._next, (-1,))
-        return FiniteState(xp.take(next_, row, axis=0), state.time + 1)
+        if self._moves.size > 1:
+            row = row * self._moves.size + self._moves.pick(row, draw.uniform())
+        return FiniteState(take(self._next, row), state.time + 1)
 
     def observe(self, state: FiniteState) -> Array:
         """Return the cell's observation and the share of the horizon that is left."""
-        xp = array_api_compat.array_namespace(state.cell)
-        seen = xp.take(self.observations, state.cell, axis=0)
-        left = xp.astype(self.horizon - state.time, xp.float32) / self.horizon
-        return xp.concat((seen, left[:, None]), axis=1)
+        seen = take(self._seen, state.cell)
+        seen[:, -1] = take(self._left, state.time)
+        return seen
 
     def features(self, state: FiniteState, action: Array, next_state: FiniteState) -> Array:
         """Return feature_table[s, a]."""
-        row = self.row(state, action)
-        return array_api_compat.array_namespace(row).take(self._features, row, axis=0)
+        return take(self._features, self.row(state, action))
 
     def party_rewards(self, state: FiniteState, action: Array, next_state: FiniteState) -> Array:
         """Return party_table[s, a]."""
-        row = self.row(state, action)
-        return array_api_compat.array_namespace(row).take(self._rewards, row, axis=0)
+        return take(self._rewards, self.row(state, action))
 
     def terminated(self, state: FiniteState) -> Array:
         """Return whether a terminal cell was entered or the horizon reached."""
-        xp = array_api_compat.array_namespace(state.cell)
-        return xp.take(self.terminal, state.cell, axis=0) | (state.time >= self.horizon)
+        return take(self.terminal, state.cell) | (state.time >= self.horizon)
+
+    def to(self, device: Any) -> Self:
+        """Return a copy whose tables are torch tensors on `device`."""
+        moved = super().to(device)
+        moved._moves, moved._starts = self._moves.to(device), self._starts.to(device)
+        return moved
 
     def observations_at(self, time: int) -> np.ndarray:
         """Return [S, O + 1] float32: the observation of every cell after `time` steps."""
