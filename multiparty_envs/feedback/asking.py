@@ -1,0 +1,116 @@
+"""Putting queries to the parties of a population."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from multiparty_envs import expect
+from multiparty_envs.feedback.comparisons import Comparisons
+from multiparty_envs.feedback.segments import Segments
+from multiparty_envs.feedback.settings import IDENTITIES
+from multiparty_envs.parties import Behaviour, Population
+
+CHUNK = 1 << 16
+"""Queries answered at once, so that a million of them need little memory."""
+
+
+def ask(
+    population: Population,
+    segments: Segments,
+    first: np.ndarray,
+    second: np.ndarray,
+    party: np.ndarray,
+    *,
+    scale: np.ndarray,
+    rng: np.random.Generator,
+    identity: str = "party",
+    answered: np.ndarray | None = None,
+) -> Comparisons:
+    """Ask K queries and write down the answers; a skipped query leaves no row.
+
+    Args:
+        population: who answers.
+        segments: the bank that is shown, G segments.
+        first: [K] places in the bank.
+        second: [K] places in the bank.
+        party: [K] who is asked.
+        scale: [M] spread of segment returns per party; zero leaves a party unscaled.
+        rng: draws the answers, one number a query.
+        identity: what is written down of who answered: "party", "cluster" or "none".
+        answered: [K] queries each had answered before; None counts up within this call.
+    """
+    expect.choice(identity, IDENTITIES, name="identity")
+    ids, num_parties, names = _written(population, identity)
+    full = Comparisons(segments, first, second, party, np.zeros(len(party)), population.num_parties)
+    if answered is None:
+        answered = order_within(full.party)
+    shown = _collapsed(segments) if population.choice.additive else segments
+    scale = unit_scale(scale, population.num_parties)
+    labels = [
+        population.choice.answer(
+            population,
+            _seen(shown, full.first[rows]),
+            _seen(shown, full.second[rows]),
+            full.party[rows],
+            scale,
+            rng=rng,
+            answered=answered[rows],
+        )
+        for rows in (slice(at, at + CHUNK) for at in range(0, len(full), CHUNK))
+    ]
+    label = np.concatenate([np.zeros(0), *labels])
+    given = np.flatnonzero(~np.isnan(label))
+    return Comparisons(
+        segments,
+        full.first[given],
+        full.second[given],
+        ids[full.party[given]],
+        label[given],
+        num_parties,
+        names,
+    )
+
+
+def unit_scale(scale: np.ndarray, num_parties: int) -> np.ndarray:
+    """Return `scale` [M] checked, with 1 for parties whose returns never vary.
+
+    Raises:
+        ValueError: when it has another shape, or an entry is negative or not finite.
+    """
+    array = expect.shape(expect.finite(scale, name="scale"), num_parties, name="scale")
+    if (array < 0.0).any():
+        raise ValueError(f"scale should be 0 or more, is {array.min():g}")
+    return np.where(array > 0.0, array, 1.0)
+
+
+def order_within(party: np.ndarray) -> np.ndarray:
+    """How many earlier rows have the same party, [K]."""
+    order = np.argsort(party, kind="stable")
+    size = np.bincount(party)
+    place = np.empty(len(party), dtype=np.int64)
+    place[order] = np.arange(len(party)) - np.repeat(np.cumsum(size) - size, size)
+    return place
+
+
+def _written(population: Population, identity: str) -> tuple[np.ndarray, int, tuple | None]:
+    count = population.num_parties
+    if identity == "party":
+        return np.arange(count), count, population.names
+    if identity == "cluster":
+        return np.asarray(population.cluster), population.num_clusters, None
+    return np.zeros(count, dtype=np.int64), 1, None
+
+
+def _collapsed(segments: Segments) -> Behaviour:
+    # a sum over steps is all that additive parties see, so one step that holds it will do
+    count = segments.num_segments
+    return Behaviour(
+        segments.feature_sums()[:, None, :],
+        np.zeros((count, 1, 0), dtype=np.int64),
+        np.ones((count, 1), dtype=bool),
+    )
+
+
+def _seen(shown: Segments | Behaviour, index: np.ndarray) -> Behaviour:
+    obs = None if shown.obs is None else shown.obs[index]
+    return Behaviour(shown.features[index], shown.action[index], shown.mask[index], obs)
