@@ -23,7 +23,7 @@ class Feedback:
     """
 
     segment_length: int | None = None
-    """Steps of a segment, unless its episode ends sooner. None: whole episodes; 1: single actions."""
+    """Steps of a segment, unless its episode ends sooner. None: whole episodes; 1: one action."""
     budget: int | None = None
     """Answers in all, after which the environment is silent; a skip is not an answer. None: any."""
     every: int = 8

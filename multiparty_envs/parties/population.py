@@ -27,15 +27,15 @@ class Population:
 
     theta: Array
     """[D, M] reward weights."""
-    cluster: Array | None = None
+    cluster: Array = None
     """[M] kind of each party, 0..C-1; every party its own kind if not given."""
-    share: Array | None = None
+    share: Array = None
     """[M] share of the answers that come from each party, sums to 1; equal if not given."""
     choice: ChoiceModel = field(default_factory=BradleyTerryLuce)
     """How they answer."""
-    basis: Array | None = None
+    basis: Array = None
     """[D, R] shared directions, if theta = basis @ coefficients."""
-    coefficients: Array | None = None
+    coefficients: Array = None
     """[R, M] each party's place along the shared directions."""
     names: tuple[str, ...] | None = None
     """[M] names of the parties, for people."""
