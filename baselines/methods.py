@@ -15,6 +15,9 @@ LEARNERS = ("pooled", "independent", "low-rank", "mixture", "hierarchical")
 WELFARES = ("utilitarian", "nash", "max-min")
 """Welfare functions that a method name may end with; each is also a column of the report."""
 
+OPTIMISERS = ("ppo", "sb3", "exact")
+"""How a policy is made from learned rewards: our PPO, stable-baselines3's, exact planning."""
+
 SINGLE = "single-reward"
 """The usual way, which every other method is compared with: one reward fitted to all answers."""
 

@@ -1,0 +1,188 @@
+"""The command line `multiparty`: compare, study, train, look at, report, measure."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from baselines.extras import require
+from baselines.methods import DEFAULT_METHODS
+
+# Whatever needs torch or scipy is imported inside the commands: `multiparty --help` needs neither.
+
+Optimiser = Literal["ppo", "sb3", "exact"]
+
+
+def envs() -> None:
+    """List the environments: parties, sizes, horizon, and whether the optimum is known."""
+    from baselines.console import make_console, print_tables
+    from baselines.listing import environments
+
+    print_tables(make_console(), [environments()])
+
+
+def compare(
+    ids: tuple[str, ...] = ("Timetable-v0", "Delivery-v0"),
+    /,
+    *,
+    methods: tuple[str, ...] = DEFAULT_METHODS,
+    seeds: int = 3,
+    optimiser: Literal["ppo", "sb3", "exact", "both"] = "ppo",
+    steps: int = 0,
+    labels: int = 0,
+    out: Path | None = None,
+    workers: int = 0,
+) -> None:
+    """The main job: single-reward against multi-party alignment; table and report.
+
+    An interrupted comparison goes on where it stopped when the same command is given again.
+
+    Args:
+        ids: environments to compare on.
+        methods: "random", "single-reward", or LEARNER+WELFARE, as in hierarchical+max-min.
+        seeds: repetitions, each with new answers (or a new split of recorded ones).
+        optimiser: what makes a policy of learned rewards; both: a line for ppo and for exact.
+        steps: environment steps of each training; 0: the default of our PPO.
+        labels: answers to learn from, all parties together; 0: as many as each task gives.
+        out: folder of results; default runs/compare-HASH, one for each choice of the above.
+        workers: processes; 0: one a core.
+    """
+    from baselines.compare import Settings
+    from baselines.jobs import run_comparison
+
+    optimisers = ("ppo", "exact") if optimiser == "both" else (optimiser,)
+    settings = Settings(ids, methods, seeds, optimisers, steps, labels)
+    print(run_comparison(settings, out, workers))
+
+
+def study(name: str, /, *, seeds: int = 10, out: Path | None = None, workers: int = 0) -> None:
+    """Answer one question: delivery-conflict, labels, travellers.
+
+    Args:
+        name: of the study.
+        seeds: repetitions of each point of its grid.
+        out: folder of results; default runs/NAME-HASH.
+        workers: processes; 0: one a core.
+    """
+    from baselines.jobs import run_study
+
+    print(run_study(name, seeds, out, workers))
+
+
+def train(
+    id: str,
+    /,
+    *,
+    method: str = "hierarchical+max-min",
+    seed: int = 0,
+    optimiser: Optimiser = "ppo",
+    steps: int = 0,
+    labels: int = 0,
+    out: Path | None = None,
+) -> None:
+    """Train one agent from answers and keep it in a run folder.
+
+    Args:
+        id: environment, as `multiparty envs` lists them.
+        method: "random", "single-reward", "oracle+WELFARE" or LEARNER+WELFARE.
+        seed: of answers and agent.
+        optimiser: what makes a policy of learned rewards.
+        steps: environment steps of the training; 0: the default of our PPO.
+        labels: answers to learn from; 0: as many as the task gives.
+        out: run folder; default runs/ID-METHOD-SEED.
+    """
+    from baselines.single import train_agent
+    from baselines.store import Cell
+
+    print(train_agent(Cell(id, method, optimiser, seed, labels=labels, steps=steps), out))
+
+
+def evaluate(run: Path, /, *, episodes: int = 1000, seed: int = 0) -> None:
+    """Show what a trained agent gives each party: exactly, and in simulated episodes.
+
+    Args:
+        run: folder that `multiparty train` wrote.
+        episodes: simulated ones.
+        seed: of the simulation.
+    """
+    from baselines.console import make_console, print_tables
+    from baselines.single import evaluation
+
+    print_tables(make_console(), evaluation(run, episodes, seed))
+
+
+def render(
+    run: Path, /, *, episodes: int = 1, seed: int = 0, ansi: bool = False, out: Path | None = None
+) -> None:
+    """Draw a trained agent's episodes: an animated GIF, or text in the terminal.
+
+    Args:
+        run: folder that `multiparty train` wrote.
+        episodes: how many.
+        seed: of the episodes.
+        ansi: print text instead.
+        out: the GIF; default RUN/episodes.gif.
+    """
+    from baselines.single import draw_frames, draw_text
+
+    print(draw_text(run, episodes, seed) if ansi else draw_frames(run, episodes, seed, out))
+
+
+def report(runs: tuple[Path, ...], /) -> None:
+    """Rebuild the report of comparisons from their stored rows.
+
+    Args:
+        runs: folders that `multiparty compare` wrote, finished or not.
+    """
+    from baselines.jobs import rebuild
+
+    for run in runs:
+        print(rebuild(run))
+
+
+def bench(*, repeats: int = 5, out: Path | None = None) -> None:
+    """Measure our speed on this machine, side by side with the peers that are installed.
+
+    Args:
+        repeats: interleaved repeats; medians are shown.
+        out: also write the table there, in Markdown.
+    """
+    from baselines.bench import run_bench
+    from baselines.console import make_console, print_tables
+    from multiparty_envs.files import write_text
+
+    table = run_bench(repeats)
+    if out is not None:
+        write_text(out, table.markdown() + "\n")
+    print_tables(make_console(), [table])
+
+
+COMMANDS = (envs, compare, study, train, evaluate, render, report, bench)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `multiparty` and return its exit status; bad input is told in one line, untraced.
+
+    Set MULTIPARTY_TRACE=1 to see where an error came from.
+    """
+    try:
+        tyro = require("tyro")
+        commands = {each.__name__: each for each in COMMANDS}
+        tyro.extras.subcommand_cli_from_dict(
+            commands,
+            prog="multiparty",
+            description="Compare single-reward and multi-party alignment.",
+            args=arguments,
+        )
+    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
+        if os.environ.get("MULTIPARTY_TRACE"):
+            raise
+        print(f"multiparty: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("multiparty: interrupted; give the same command to go on", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,58 @@
+"""What is put on record beside results: command, versions, commit, machine."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+RECORDED = ("multiparty-envs", "gymnasium", "numpy", "scipy", "torch", "stable-baselines3")
+"""Distributions whose versions are recorded."""
+
+
+def facts(arguments: list[str]) -> dict[str, Any]:
+    """Return the command line, versions, commit and time of a run.
+
+    Args:
+        arguments: of the command `multiparty`.
+    """
+    return {
+        "command": shlex.join(["multiparty", *arguments]),
+        "versions": versions(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "commit": commit(),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the installed versions of what can change a result."""
+    found = {}
+    for name in RECORDED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # run from a checkout that is not installed
+            found[name] = "not installed"
+    return found
+
+
+def commit() -> str:
+    """Return the commit of the checkout this file is in, or "" outside one."""
+    here = Path(__file__).resolve().parent
+    command = ["git", "-C", str(here), "log", "-1", "--format=%H", "--", "."]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def arguments() -> list[str]:
+    """Return what the user typed after `multiparty`."""
+    return sys.argv[1:]

@@ -1,0 +1,185 @@
+"""The report's figures: who gained and who lost, who is heard, what more labels buy."""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, ParamSpec
+
+import numpy as np
+
+from baselines.extras import require
+from baselines.methods import LEARNERS, SINGLE, parse_method
+from baselines.statistics import interval
+from baselines.store import Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MAJORITY, MINORITY, INK = "#3b6fb6", "#e07b24", "#444444"
+COLOURS = {
+    "pooled": "#444444",
+    "independent": "#b65fa8",
+    "low-rank": "#2a9d8f",
+    "mixture": "#e07b24",
+    "hierarchical": "#3b6fb6",
+}
+"""One colour a learner in every figure; safe for the common colour blindnesses."""
+
+STYLE = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "multiparty",
+    "figure.constrained_layout.use": True,
+}
+
+
+P = ParamSpec("P")
+
+
+def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Let `draw` make its figure in our style, without a window, whatever the user's settings."""
+
+    @functools.wraps(draw)
+    def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        plt = require("matplotlib.pyplot")
+        plt.switch_backend("agg")
+        with plt.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return styled
+
+
+@_styled
+def party_returns(rows: Sequence[Row]) -> Figure:
+    """Draw each party's normalised return under each method, one dot a party (mean over seeds).
+
+    Args:
+        rows: of one environment, any number of methods and optimisers.
+    """
+    methods = list(dict.fromkeys((row.cell.method, row.cell.optimiser) for row in rows))
+    figure, axes = _figure(1, width=8.0, height=0.28 * len(methods) + 1.0)
+    for place, method in enumerate(methods):
+        of = [row for row in rows if (row.cell.method, row.cell.optimiser) == method]
+        _strip(axes[0], place, of)
+    names = [name if by in ("none", "exact") else f"{name} ({by})" for name, by in methods]
+    axes[0].set_yticks(range(len(methods)), names)
+    axes[0].set_ylim(len(methods) - 0.5, -0.5)
+    for x in (0, 1):
+        axes[0].axvline(x, color=INK, linewidth=0.8)
+    axes[0].set_xlabel("normalised return: 0 reference policy, 1 the party's own best")
+    for colour, label in ((MAJORITY, "majority"), (MINORITY, "minority or worst-served tenth")):
+        axes[0].scatter([], [], s=20, color=colour, label=label)
+    axes[0].plot([], [], "|", color=INK, markersize=9, label="mean")
+    figure.legend(loc="outside upper right", ncols=3)
+    return figure
+
+
+def _strip(axes: Axes, place: int, rows: Sequence[Row]) -> None:
+    returns = np.mean([row.returns for row in rows], axis=0)
+    minority = np.mean([row.minority for row in rows], axis=0) >= 0.5
+    # a fixed spread instead of random jitter: the same rows always give the same picture
+    spread = 0.0 if len(returns) < 20 else 0.6
+    offset = spread * (np.arange(len(returns)) * 0.618034 % 1.0 - 0.5)
+    dots = {"s": 14 if spread else 36, "alpha": 0.6, "linewidths": 0}
+    for members, colour in ((~minority, MAJORITY), (minority, MINORITY)):
+        axes.scatter(returns[members], place + offset[members], **dots, color=colour)
+    axes.plot(returns.mean(), place, "|", color=INK, markersize=11, markeredgewidth=2)
+
+
+@_styled
+def accuracy_by_person(rows: Sequence[Row]) -> Figure:
+    """Draw held-out accuracy of every person, worst served first, one curve a learner."""
+    figure, axes = _figure(1, width=6.0, height=3.4)
+    for learner in LEARNERS:
+        of = [row for row in rows if parse_method(row.cell.method).learner == learner]
+        if not of:
+            continue
+        accuracy = np.sort(_mean_known(np.array([row.accuracy for row in of])))
+        share = (np.arange(len(accuracy)) + 0.5) / len(accuracy)
+        marker = "o" if len(accuracy) < 20 else ""
+        label = SINGLE if learner == "pooled" else learner
+        axes[0].plot(100 * share, accuracy, marker=marker, color=COLOURS[learner], label=label)
+    axes[0].axhline(0.5, color=INK, linewidth=0.8, linestyle=":")
+    axes[0].set_xlabel("people, worst served first (%)")
+    axes[0].set_ylabel("held-out answers predicted")
+    axes[0].legend()
+    return figure
+
+
+def _mean_known(values: np.ndarray) -> np.ndarray:
+    """Mean over seeds [M] of [seeds, M], leaving NaN out; people never asked are dropped."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=0)
+    return np.where(known, values, 0.0).sum(axis=0)[count > 0] / count[count > 0]
+
+
+@_styled
+def welfare_by_labels(rows: Sequence[Row], optimum: dict[str, float]) -> Figure:
+    """Draw welfare against the number of labels, exact planning on the learned rewards.
+
+    Args:
+        rows: of one environment.
+        optimum: the exact optimum by the field of the row ("utilitarian", "worst").
+    """
+    fields = {"utilitarian": "mean normalised return", "worst": "worst party"}
+    figure, axes = _figure(len(fields), width=8.0, height=3.6)
+    for axis, (field, label) in zip(axes, fields.items(), strict=True):
+        for method in dict.fromkeys(row.cell.method for row in rows):
+            _curve(axis, [row for row in rows if row.cell.method == method], field)
+        if field in optimum:
+            axis.axhline(optimum[field], color=INK, linewidth=0.8, linestyle="--")
+        axis.set_xscale("log")
+        axis.set_xlabel("labels, all parties together (log scale)")
+        axis.set_ylabel(label)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3)
+    return figure
+
+
+def _curve(axis: Axes, rows: Sequence[Row], field: str) -> None:
+    learner = parse_method(rows[0].cell.method).learner
+    counts = sorted({row.labels for row in rows})
+    found = [interval([getattr(r, field) for r in rows if r.labels == count]) for count in counts]
+    middle = np.array([each.value for each in found])
+    colour = COLOURS[learner]
+    axis.plot(counts, middle, marker="o", markersize=3, color=colour, label=rows[0].cell.method)
+    low, high = (np.array([getattr(each, side) for each in found]) for side in ("low", "high"))
+    axis.fill_between(counts, low, high, color=colour, alpha=0.12, linewidth=0)
+    span = middle.max() - middle.min()
+    axis.set_ylim(  # three seeds have wide bands; they may run out of the picture, lines may not
+        min(axis.get_ylim()[0], middle.min() - span), max(axis.get_ylim()[1], middle.max() + span)
+    )
+
+
+def svg(figure: Figure, title: str) -> str:
+    """Return the figure as an SVG element for an HTML page, closing the figure.
+
+    Name spaces and the metadata block are taken out: a page needs neither, and no address of
+    another server then stands in the report.
+    """
+    plt = require("matplotlib.pyplot")
+    text = io.StringIO()
+    with plt.rc_context(STYLE):
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    plt.close(figure)
+    body = text.getvalue()
+    body = body[body.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", body).replace("xlink:href", "href")
+    return body.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)
+
+
+def _figure(count: int, *, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    plt = require("matplotlib.pyplot")
+    figure, axes = plt.subplots(1, count, figsize=(width, height), squeeze=False)
+    return figure, list(axes[0])

@@ -1,0 +1,171 @@
+"""Tasks: an environment, and where the answers about it come from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, NamedTuple, final
+
+import numpy as np
+from multiparty_envs.faces.collect import collect
+
+from multiparty_envs import expect
+from multiparty_envs.data import load
+from multiparty_envs.dynamics import FiniteMDP
+from multiparty_envs.feedback import Comparisons, Feedback
+from multiparty_envs.registration import ENVS, make_dynamics
+from multiparty_envs.rewards import Pooled
+from multiparty_envs.streams import Streams
+
+HELD_OUT = 1 / 3
+"""Share of each person's recorded answers that no learner sees."""
+
+LABELS = {"Delivery-v0": 400}
+"""Simulated answers to learn from, all parties together, where not `DEFAULT_LABELS`."""
+
+DEFAULT_LABELS = 400
+HELD_OUT_LABELS = 2_000
+"""Simulated answers to judge a learner by, spread evenly over the parties."""
+
+
+class Answers(NamedTuple):
+    """Answers to learn from, and answers of the same parties that no learner sees."""
+
+    train: Comparisons
+    held_out: Comparisons
+
+
+class Groups(NamedTuple):
+    """[M] masks: whose accuracy the two accuracy columns report."""
+
+    majority: np.ndarray
+    minority: np.ndarray
+
+
+class Task(ABC):
+    """One environment and the source of its answers.
+
+    Attributes:
+        mdp: the environment, with the true rewards that only evaluation may read.
+        labels: answers to learn from if no other number is asked for.
+    """
+
+    mdp: FiniteMDP
+    labels: int
+
+    @abstractmethod
+    def answers(self, seed: int, labels: int = 0) -> Answers:
+        """Return answers for repetition `seed`; `labels` 0 means as many as the task gives.
+
+        Raises:
+            ValueError: when the source has fewer answers than that.
+        """
+
+    @abstractmethod
+    def groups(self, train: Comparisons) -> Groups:
+        """Return whose accuracy to report; must not look at held-out answers."""
+
+
+@final
+class Simulated(Task):
+    """Parties of the environment answer about episodes of its behaviour policy.
+
+    The minority is every party outside the largest cluster. Held-out answers come from episodes
+    and choices of their own, the same number from each party.
+    """
+
+    def __init__(self, env: str, mdp: FiniteMDP) -> None:
+        self.mdp = mdp
+        self.labels = LABELS.get(env, DEFAULT_LABELS)
+
+    def answers(self, seed: int, labels: int = 0) -> Answers:
+        """Return fresh simulated answers."""
+        streams = Streams(seed)
+        train = collect(
+            self.mdp, Feedback(assignment="share"), labels or self.labels, streams.key("train")
+        )
+        held_out = collect(
+            self.mdp, Feedback(assignment="balanced"), HELD_OUT_LABELS, streams.key("held out")
+        )
+        return Answers(train, held_out)
+
+    def groups(self, train: Comparisons) -> Groups:
+        """Return the largest cluster, and everybody else."""
+        cluster = np.asarray(self.mdp.population.cluster)
+        largest = cluster == np.bincount(cluster).argmax()
+        return Groups(largest, ~largest)
+
+
+@final
+class Recorded(Task):
+    """The recorded answers of real people are the only feedback.
+
+    Seeds differ in which third of each person's answers is held out. The minority is the tenth of
+    the people whom one common reward serves worst: lowest likelihood of their *training* answers
+    under a pooled fit. So all methods are judged on the same people, and these are not picked by
+    the luck of their held-out answers.
+    """
+
+    def __init__(self, mdp: FiniteMDP, data: str) -> None:
+        self.mdp = mdp
+        self._recorded = Comparisons.from_choices(load(data))
+        self.labels = len(self.answers(0).train)
+
+    def answers(self, seed: int, labels: int = 0) -> Answers:
+        """Return another split; with `labels`, that many of the answers to train on."""
+        rng = Streams(seed).numpy("split")
+        train, held_out = self._recorded.split(HELD_OUT, rng)
+        if labels:
+            train = _thinned(train, labels, Streams(seed).numpy("thinning"))
+        return Answers(train, held_out)
+
+    def groups(self, train: Comparisons) -> Groups:
+        """Return everybody, and the tenth served worst."""
+        likelihood = Pooled().fit(train).log_likelihood(train)
+        total = np.bincount(train.party, likelihood, minlength=train.num_parties)
+        mean = total / np.maximum(train.counts, 1)
+        worst = np.argsort(mean, kind="stable")[: max(1, train.num_parties // 10)]
+        minority = np.zeros(train.num_parties, dtype=bool)
+        minority[worst] = True
+        return Groups(np.ones_like(minority), minority)
+
+
+RECORDED = {"Timetable-v0": "train"}
+"""Environments whose parties are recorded people, and the name of their data."""
+
+
+def make_task(env: str, knobs: Mapping[str, Any] | None = None) -> Task:
+    """Return the task of an environment id, with or without "multiparty/".
+
+    Raises:
+        ValueError: on an unknown id or a knob that the environment refuses.
+        TypeError: when the environment is not finite, so that no exact optimum is known.
+    """
+    name = env_name(env)
+    mdp = make_dynamics(name, **(knobs or {}))
+    if not isinstance(mdp, FiniteMDP):
+        raise TypeError(f"comparisons need a finite environment, {env} is not")
+    # people can be asked only about themselves: with other parties the answers are simulated
+    if name in RECORDED and "population" not in (knobs or {}):
+        return Recorded(mdp, RECORDED[name])
+    return Simulated(name, mdp)
+
+
+def env_name(env: str) -> str:
+    """Return the id without its namespace.
+
+    Raises:
+        ValueError: naming the ids there are.
+    """
+    return expect.choice(env.removeprefix("multiparty/"), ENVS, name="environment id")
+
+
+def _thinned(answers: Comparisons, labels: int, rng: np.random.Generator) -> Comparisons:
+    """Return `labels` of the answers, taken in turns from the people, in random order."""
+    expect.integer(labels, name="labels", low=1, high=len(answers))
+    order = np.lexsort((rng.random(len(answers)), answers.party))
+    start = np.cumsum(answers.counts) - answers.counts
+    turn = np.empty(len(answers), dtype=np.int64)
+    turn[order] = np.arange(len(answers)) - start[answers.party[order]]
+    chosen = np.lexsort((rng.random(len(answers)), turn))[:labels]
+    return answers.subset(np.sort(chosen))
