@@ -130,3 +130,47 @@ class Canvas:
         cover = np.clip(0.5 - distance(across, down), 0.0, 1.0)[..., None]
         area = self.pixels[top:bottom, left:right]
         area[:] = np.rint(area + (np.asarray(colour) - area.astype(np.float64)) * cover)
+
+
+def matrix(
+    title: str, row_name: str, column_name: str, table: np.ndarray, limit: float
+) -> np.ndarray:
+    """Return a picture of a matrix of numbers: blue above zero, orange below.
+
+    Args:
+        title: written above.
+        row_name: what a row is.
+        column_name: what a column is.
+        table: [rows, columns].
+        limit: the number that gets the full colour.
+
+    Returns:
+        uint8 [height, width, 3].
+    """
+    rows, columns = table.shape
+    side, left, top = 44, 84, 64
+    width = max(left + columns * side + 16, left + text_width(title, 2))
+    canvas = Canvas(width, top + rows * side + 16)
+    canvas.text((left, 14), title, scale=2)
+    canvas.text((left, 38), f"{column_name} >", FAINT)
+    for column in range(columns):
+        canvas.text((left + (column + 0.5) * side, 52), str(column), FAINT, align="centre")
+    for row in range(rows):
+        place = (left - 8, top + (row + 0.5) * side - 3)
+        canvas.text(place, f"{row_name} {row}", FAINT, align="right")
+        for column in range(columns):
+            corner = (left + column * side, top + row * side)
+            _tile(canvas, corner, side, float(table[row, column]), limit)
+    return canvas.pixels
+
+
+def _tile(
+    canvas: Canvas, corner: tuple[float, float], side: int, value: float, limit: float
+) -> None:
+    """Draw one number of a matrix on its colour."""
+    share = abs(value) / limit if limit > 0.0 else 0.0
+    colour = mix(PAPER, WEST if value >= 0.0 else EAST, share)
+    x, y = corner
+    canvas.rectangle((x + 1, y + 1, side - 2, side - 2), colour, radius=4)
+    words = PAPER if share > 0.6 else INK
+    canvas.text((x + side / 2, y + side / 2 - 3), f"{value:+.2f}", words, align="centre")

@@ -1,0 +1,297 @@
+"""Timetable: a rail planner between price, time, changes and comfort, judged by real travellers."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple, final
+
+import numpy as np
+
+from multiparty_envs import data, expect
+from multiparty_envs.dynamics import FiniteMDP, FiniteState, Names, View
+from multiparty_envs.envs import drawing
+from multiparty_envs.envs.drawing import Canvas
+from multiparty_envs.parties import BradleyTerryLuce, Population
+from multiparty_envs.streams import Streams
+
+PART_WORTHS = Path(data.__file__).parent / "train_partworths.csv"
+FEATURES = ("price", "time", "changes", "comfort")
+POPULATIONS = ("travellers", "clusters")
+START_BUDGET = 2
+
+
+class Attribute(NamedTuple):
+    """One side of the service; its levels are evenly spaced, the lowest is the best."""
+
+    name: str
+    best: float
+    step: float
+    levels: int
+    start: int
+    cost: int  # budget that one level costs when it falls and brings when it rises
+    verbs: tuple[str, str]
+    shown: str
+    unit: float  # shown = value * unit
+
+    def value(self, level: np.ndarray | int) -> np.ndarray:
+        """Return the attribute in the units of the recorded answers."""
+        return np.asarray(self.best + self.step * np.asarray(level))
+
+
+def service(num_prices: int) -> tuple[Attribute, ...]:
+    """Return the attributes; their levels lie within the range that the travellers judged."""
+    cheaper, faster, fewer, better = (
+        ("cheaper", "dearer"),
+        ("faster", "slower"),
+        ("fewer changes", "more changes"),
+        ("more comfort", "less comfort"),
+    )
+    return (
+        Attribute("price", 2.0, 1.0, num_prices, num_prices // 2, 2, cheaper, "guilders", 10.0),
+        Attribute("time", 1.5, 0.5, 3, 1, 1, faster, "minutes", 60.0),
+        Attribute("changes", 0.0, 1.0, 3, 1, 1, fewer, "changes", 1.0),
+        Attribute("comfort", 0.0, 1.0, 3, 1, 1, better, "class, 0 best", 1.0),
+    )
+
+
+def timetable(
+    *,
+    population: str = "travellers",
+    num_parties: int | None = None,
+    num_clusters: int = 4,
+    conflict: float = 1.0,
+    num_prices: int = 4,
+    max_budget: int = 5,
+    slipperiness: float = 0.1,
+    horizon: int = 12,
+    beta: float = 1.0,
+) -> FiniteMDP:
+    """Build the world of a rail planner whose judges are recorded people.
+
+    Description:
+        A planner changes one side of a train service at a time: price, travel time, changes,
+        comfort. To better one costs budget, to worsen one brings budget; a dearer ticket pays
+        for two improvements. People ride the service as it is at every step.
+    Parties:
+        The 235 Dutch rail travellers of the Train panel (`multiparty_envs.data.load("train")`).
+        Their reward weights are part-worths, estimated once from all of their 2,929 recorded
+        choices by hierarchical Bayes' point estimate (`Hierarchical`). They conflict over what a
+        guilder is worth in minutes and comfort. With population "clusters", the means of a few
+        segments of them, each with its share of the people.
+    Action:
+        Discrete(9): cheaper, dearer, faster, slower, fewer changes, more changes, more comfort,
+        less comfort, keep. What is out of range or not affordable changes nothing, and with
+        chance `slipperiness` a decision is not carried out.
+    Observation:
+        Box [20], 0 or 1: level of price (4), time (3), changes (3), comfort (3), budget left (6),
+        each one-hot; last the share of time left.
+    Reward per party:
+        price * w_1 + time * w_2 + changes * w_3 + comfort * w_4 of the present service, in the
+        units of the panel (tens of guilders, hours, number, class with 0 the best); weights are
+        mostly negative, so that rewards are -50 .. 5 a step.
+    Start:
+        40 guilders, 120 minutes, one change, comfort class 1, budget 2.
+    End:
+        After 12 steps, or `horizon`.
+    Known optimum:
+        KNOWN
+    Source:
+        [BenAkiva1993] for the answers; the planner is ours.
+    Versions:
+        v0: first.
+
+    Args:
+        population: "travellers" or "clusters".
+        num_parties: how many of the travellers, the first ones of the panel; default all.
+        num_clusters: segments of travellers, by k-means on their part-worths: the parties of
+            "clusters", the kinds of party of "travellers".
+        conflict: how much of each traveller's deviation from the mean is kept, 0 to 1.
+        num_prices: levels of the price, 2 to 8, from 20 guilders in steps of ten.
+        max_budget: most that can be saved, at least 2.
+        slipperiness: chance that a decision is not carried out, in [0, 1].
+        horizon: steps.
+        beta: rationality of simulated answers, as a multiple of the recorded people's: at 1,
+            answers about single steps follow the estimated part-worths as they stand.
+
+    Raises:
+        ValueError: when a knob is out of range.
+    """
+    attributes = service(expect.integer(num_prices, name="num_prices", low=2, high=8))
+    most = expect.integer(max_budget, name="max_budget", low=START_BUDGET, high=50)
+    slip = expect.number(slipperiness, name="slipperiness", low=0.0, high=1.0)
+    levels = _all_levels(attributes, most)
+    successors, probabilities = _moves(attributes, levels, slip)
+    values = np.stack([side.value(levels[:, i]) for i, side in enumerate(attributes)], axis=1)
+    first = [*(side.start for side in attributes), START_BUDGET]
+    initial = (levels == first).all(axis=1).astype(np.float64)
+    steps = expect.integer(horizon, name="horizon", low=1)
+    actions = (*(verb for side in attributes for verb in side.verbs), "keep")
+    spread = _spread(values, (successors, probabilities, initial), steps)
+    expect.number(beta, name="beta", low=0.0)
+    return FiniteMDP(
+        successors=successors,
+        probabilities=probabilities,
+        features=np.broadcast_to(values[:, None], (*successors.shape[:2], len(FEATURES))),
+        initial=initial,
+        population=_parties(population, (num_parties, num_clusters), conflict, (beta, spread)),
+        horizon=steps,
+        observations=_observations(attributes, levels, most),
+        view=ServiceView(attributes, levels, steps),
+        names=Names(actions, FEATURES),
+    )
+
+
+@cache
+def part_worths() -> np.ndarray:
+    """Return the travellers' estimated reward weights [4, 235], in the panel's order and units.
+
+    `multiparty_envs/data/README.md` says how they were estimated.
+    """
+    columns = data.read_columns(PART_WORTHS)
+    if tuple(columns["person"]) != data.load("train").people:
+        raise ValueError(f"{PART_WORTHS} should have one line for each traveller, in their order")
+    table = np.stack([columns[name].astype(np.float64) for name in FEATURES])
+    table.setflags(write=False)
+    return table
+
+
+def _all_levels(attributes: tuple[Attribute, ...], most: int) -> np.ndarray:
+    """Return [S, 5]: every combination of levels and budget."""
+    shape = (*(side.levels for side in attributes), most + 1)
+    return np.indices(shape).reshape(len(shape), -1).T
+
+
+def _moves(
+    attributes: tuple[Attribute, ...], levels: np.ndarray, slip: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return successors and probabilities [S, A, K]; the second successor is "not carried out"."""
+    shape = tuple(levels.max(axis=0) + 1)
+    change = np.zeros((2 * len(attributes) + 1, len(shape)), dtype=np.int64)  # the last one: keep
+    for place, side in enumerate(attributes):
+        for action, step in ((2 * place, -1), (2 * place + 1, 1)):
+            change[action, [place, -1]] = step, step * side.cost
+    wanted = levels[:, None] + change  # [S, A, 5]
+    # budget beyond the most that can be saved is lost, all else out of range is refused
+    wanted[..., -1] = np.minimum(wanted[..., -1], shape[-1] - 1)
+    fits = ((wanted >= 0) & (wanted < shape)).all(axis=-1, keepdims=True)
+    reached = np.where(fits, wanted, levels[:, None])
+    target = np.ravel_multi_index(tuple(np.moveaxis(reached, -1, 0)), shape)
+    chances = np.array([1.0 - slip, slip] if slip > 0.0 else [1.0])
+    here = np.broadcast_to(np.arange(len(levels))[:, None], target.shape)
+    successors = np.stack([target, here], axis=-1)[..., : len(chances)]
+    return successors, np.broadcast_to(chances, successors.shape)
+
+
+def _spread(
+    values: np.ndarray, world: tuple[np.ndarray, np.ndarray, np.ndarray], steps: int
+) -> np.ndarray:
+    """Return the covariance [D, D] of a step's features under random decisions."""
+    successors, probabilities, now = world
+    seen = np.zeros_like(now)
+    for _ in range(steps):
+        seen += now / steps
+        flow = now[:, None, None] * probabilities / successors.shape[1]
+        now = np.bincount(successors.reshape(-1), flow.reshape(-1), minlength=len(now))
+    centred = values - seen @ values
+    return centred.T @ (seen[:, None] * centred)
+
+
+def _parties(
+    population: str, counts: tuple[int | None, int], conflict: float, answers: tuple[float, np.ndarray]
+) -> Population:
+    """Return the travellers, or their segments."""
+    expect.choice(population, POPULATIONS, name="population")
+    expect.number(conflict, name="conflict", low=0.0, high=1.0)
+    everybody = part_worths()
+    number = everybody.shape[1] if counts[0] is None else counts[0]
+    expect.integer(number, name="num_parties", low=1, high=everybody.shape[1])
+    kinds = expect.integer(counts[1], name="num_clusters", low=1, high=number)
+    theta = everybody[:, :number]
+    centre = theta.mean(axis=1, keepdims=True)
+    theta = centre + conflict * (theta - centre)
+    segment = _segments(everybody[:, :number], kinds)
+    people = data.load("train").people[:number]
+    if population == "clusters":
+        size = np.bincount(segment)
+        theta = np.stack([theta[:, segment == kind].mean(axis=1) for kind in range(len(size))], axis=1)
+        people = tuple(f"segment {kind} of {count}" for kind, count in enumerate(size))
+        segment, share = np.arange(len(size)), size / number
+    else:
+        share = np.full(number, 1.0 / number)
+    # answers see standardised returns; this gives them back the logit that was estimated
+    beta = answers[0] * np.sqrt(np.einsum("dm,de,em->m", theta, answers[1], theta))
+    choice = BradleyTerryLuce(beta=beta)
+    return Population(theta=theta, cluster=segment, share=share, choice=choice, names=people)
+
+
+def _segments(theta: np.ndarray, kinds: int) -> np.ndarray:
+    """Return the segment [M] of each traveller by k-means; the largest segment is number 0."""
+    from scipy.cluster.vq import kmeans2
+
+    rng = Streams(0).numpy("segments of travellers")
+    _, label = kmeans2(theta.T, kinds, minit="++", seed=rng, missing="raise")
+    order = np.argsort(-np.bincount(label, minlength=kinds), kind="stable")
+    return np.argsort(order)[label]
+
+
+def _observations(attributes: tuple[Attribute, ...], levels: np.ndarray, most: int) -> np.ndarray:
+    """Return [S, O]: the levels and the budget, one-hot."""
+    sizes = (*(side.levels for side in attributes), most + 1)
+    return np.concatenate([np.eye(size)[levels[:, i]] for i, size in enumerate(sizes)], axis=1)
+
+
+@final
+class ServiceView(View):
+    """The service as four ladders, the best level on top, and the budget as coins."""
+
+    def __init__(self, attributes: tuple[Attribute, ...], levels: np.ndarray, steps: int) -> None:
+        self.attributes = attributes
+        self.levels = levels
+        self.steps = steps
+
+    def frame(self, state: FiniteState) -> np.ndarray:
+        """Return the ladders above coins and the time left."""
+        *level, budget = self.levels[int(state.cell)]
+        height = 96 + 34 * max(side.levels for side in self.attributes)
+        canvas = Canvas(130 * len(self.attributes), height + 44)
+        for place, side in enumerate(self.attributes):
+            _draw_ladder(canvas, place, side, int(level[place]))
+        canvas.text((16, height + 12), "budget", drawing.FAINT)
+        for coin in range(int(self.levels[:, -1].max())):
+            colour = drawing.PALETTE[4] if coin < budget else drawing.LINE
+            canvas.disc((72 + 22 * coin, height + 15), 8, colour)
+        left = (self.steps - int(state.time)) / self.steps
+        bar = (canvas.pixels.shape[1] - 216.0, height + 11.0)
+        canvas.text((bar[0] - 8, height + 12), "time left", drawing.FAINT, align="right")
+        canvas.rectangle((*bar, 200, 8), drawing.LINE, radius=4)
+        canvas.rectangle((*bar, max(200 * left, 0.01), 8), drawing.GOOD, radius=4)
+        return canvas.pixels
+
+    def text(self, state: FiniteState) -> str:
+        """Return one line for each side of the service, then budget and time left."""
+        *level, budget = self.levels[int(state.cell)]
+        lines = [
+            f"{side.name:8} {_worded(side, int(level[i])):>24}  "
+            + "".join("*" if j == level[i] else "-" for j in range(side.levels))
+            for i, side in enumerate(self.attributes)
+        ]
+        return "\n".join([*lines, f"budget {budget}  time left {self.steps - int(state.time)}"])
+
+
+def _worded(side: Attribute, level: int) -> str:
+    return f"{float(side.value(level)) * side.unit:g} {side.shown}"
+
+
+def _draw_ladder(canvas: Canvas, place: int, side: Attribute, level: int) -> None:
+    """Draw the levels of one attribute, the present one filled."""
+    x, colour = 16 + 130 * place, drawing.PALETTE[place]
+    canvas.text((x, 16), side.name, colour, scale=2)
+    canvas.text((x, 38), side.shown, drawing.FAINT)
+    for rung in range(side.levels):
+        box = (x, 58 + 34 * rung, 98, 28)
+        here = rung == level
+        canvas.rectangle(box, colour if here else drawing.mix(drawing.PAPER, colour, 0.15), radius=6)
+        number = f"{float(side.value(rung)) * side.unit:g}"
+        words = drawing.PAPER if here else drawing.mix(drawing.PAPER, colour, 0.6)
+        canvas.text((x + 49, box[1] + 7), number, words, scale=2, align="centre")
