@@ -96,16 +96,16 @@ class BradleyTerryLuce(ChoiceModel):
             np.where(seen.mask, np.einsum("kld,kd->kl", seen.features, theta), 0.0)
             for seen in (first, second)
         ]
-        return self.from_rewards(*rewards, first.mask, second.mask, party, answered=answered)
+        masks = (first.mask, second.mask)
+        return self.from_rewards(rewards[0], rewards[1], party, masks=masks, answered=answered)
 
     def from_rewards(
         self,
         first: np.ndarray,
         second: np.ndarray,
-        first_mask: np.ndarray,
-        second_mask: np.ndarray,
         party: np.ndarray,
         *,
+        masks: tuple[np.ndarray, np.ndarray] | None = None,
         answered: np.ndarray | None = None,
     ) -> np.ndarray:
         """Chances [K, 4] from standardised rewards [K, L], zero where the masks are false."""
@@ -113,11 +113,9 @@ class BradleyTerryLuce(ChoiceModel):
         plain = first.sum(axis=1), second.sum(axis=1)
         skips = np.maximum(*plain) <= own["skip_margin"]
         ties = np.abs(plain[0] - plain[1]) < own["tie_margin"]
-        prefers = self._prefers(
-            _myopic(first, first_mask, own["myopia"]) - _myopic(second, second_mask, own["myopia"]),
-            own,
-            answered,
-        )
+        masks = masks or (np.ones(first.shape, dtype=bool),) * 2
+        gap = _myopic(first, masks[0], own["myopia"]) - _myopic(second, masks[1], own["myopia"])
+        prefers = self._prefers(gap, own, answered)
         answers = ~skips & ~ties
         return np.stack(
             [answers * prefers, answers * (1.0 - prefers), ~skips & ties, skips], axis=1

@@ -64,6 +64,29 @@ class ChoiceModel(ABC):
             [K, 4] chances of "first", "second", "tie", "skip".
         """
 
+    @abstractmethod
+    def from_rewards(
+        self,
+        first: np.ndarray,
+        second: np.ndarray,
+        party: np.ndarray,
+        *,
+        masks: tuple[np.ndarray, np.ndarray] | None = None,
+        answered: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """As `probabilities`, from what matters to a party that follows a reward.
+
+        Args:
+            first: [K, L] its rewards in the first segment, standardised; 0 where there is no step.
+            second: [K, L] those in the second.
+            party: [K], who is asked.
+            masks: both [K, L] bool, true where there is a step; None: everywhere.
+            answered: [K], how many queries the party had answered before; None: none.
+
+        Raises:
+            TypeError: when the parties follow no reward.
+        """
+
     def answer(
         self,
         population: Population,

@@ -15,6 +15,9 @@ from multiparty_envs.parties.choice import ChoiceModel
 Array = Any
 """NumPy array or torch tensor."""
 
+PARTNERS = 32
+"""Other segments with which each is paired to measure label accuracy."""
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -120,11 +123,12 @@ class Population:
         """Chance that an answer agrees with the true order of a random pair, per party.
 
         Skipped queries are left out and a tie counts as half right. Pairs of equal true returns
-        are left out; a party for which nothing is left gets NaN.
+        are left out; a party for which nothing is left gets NaN. Answers are those of parties
+        that have not tired yet.
 
         Args:
             returns: [G, M] returns of segments in random order, or [G, L, M] their rewards by
-                step, which a myopic party needs.
+                step, which myopic parties need. They are standardised here.
 
         Returns:
             [M]
@@ -132,7 +136,29 @@ class Population:
         Raises:
             TypeError: when the parties follow no reward.
         """
-        raise NotImplementedError
+        rewards = expect.finite(returns, name="returns")
+        rewards = rewards[:, None, :] if rewards.ndim == 2 else rewards
+        expect.shape(rewards, None, None, self.num_parties, name="returns")
+        spread = rewards.sum(axis=1).std(axis=0)
+        rewards = (rewards / np.where(spread > 0.0, spread, 1.0)).swapaxes(1, 2)  # [G, M, L]
+        right, asked = np.zeros(self.num_parties), np.zeros(self.num_parties)
+        for shift in range(1, min(len(rewards), PARTNERS + 1)):
+            scores = self._scores(rewards, np.roll(rewards, shift, axis=0))
+            right += scores[0]
+            asked += scores[1]
+        return np.divide(right, asked, out=np.full(self.num_parties, np.nan), where=asked > 0.0)
+
+    def _scores(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Sums over pairs, for each party: chance of the right answer, chance of any answer."""
+        count, num_parties, length = first.shape
+        party = np.tile(np.arange(num_parties), count)
+        chances = self.choice.from_rewards(
+            first.reshape(-1, length), second.reshape(-1, length), party
+        ).reshape(count, num_parties, 4)
+        gap = first.sum(axis=2) - second.sum(axis=2)
+        right = np.where(gap > 0.0, chances[..., 0], chances[..., 1]) + 0.5 * chances[..., 2]
+        differs = gap != 0.0
+        return (right * differs).sum(axis=0), ((1.0 - chances[..., 3]) * differs).sum(axis=0)
 
 
 def _clusters(cluster: Array | None, count: int) -> np.ndarray:
