@@ -84,11 +84,12 @@ class Draw:
     """
 
     def __init__(self, key: Any, episode: Any = None) -> None:
-        self._xp = array_api_compat.array_namespace(key)
+        on_numpy = isinstance(key, np.ndarray)
+        self._xp: Any = np if on_numpy else array_api_compat.array_namespace(key)
+        self._words = _UNSIGNED if on_numpy else _SIGNED
         self.key = key
         self.episode = self._xp.zeros_like(key) if episode is None else episode
-        self._words = _UNSIGNED if isinstance(key, np.ndarray) else _SIGNED
-        self._at = self._mix(self._mix(_bits(key)) + _bits(self.episode) * self._words.episode)
+        self._at: Any = None  # found out at the first number: certain worlds never draw
 
     @classmethod
     def seeded(cls, seeds: Sequence[int], name: str = "world") -> Draw:
@@ -98,14 +99,15 @@ class Draw:
 
     def uniform(self, *shape: int) -> Any:
         """Return [N, *shape] float64 in [0, 1)."""
+        at = self._position()
         if not shape:
-            self._at = self._at + self._words.gamma
+            self._at = at + self._words.gamma
             return self._unit(self._mix(self._at))
         size = math.prod(shape)
-        like = {"dtype": self._at.dtype, "device": array_api_compat.device(self._at)}
+        like = {"dtype": at.dtype, "device": array_api_compat.device(at)}
         ahead = self._xp.arange(1, size + 1, **like) * self._words.gamma
-        bits = self._mix(self._at[:, None] + ahead[None, :])
-        self._at = self._at + (ahead[-1:] if size else 0)
+        bits = self._mix(at[:, None] + ahead[None, :])
+        self._at = at + (ahead[-1:] if size else 0)
         return self._xp.reshape(self._unit(bits), (bits.shape[0], *shape))
 
     def normal(self, *shape: int) -> Any:
@@ -122,40 +124,36 @@ class Draw:
         expect.integer(high, name="high", low=1)
         return self._xp.astype(self.uniform(*shape) * high, self._xp.int64)
 
-    def block(self, count: int) -> list[float]:
-        """Return the next `count` uniforms of the only copy as Python floats."""
-        return self.uniform(count)[0].tolist()
-
     def next_episode(self, rows: Any = slice(None)) -> Draw:
         """Return the draw of `rows` (default: every copy) at the start of their next episode."""
         return Draw(self.key[rows], self.episode[rows] + 1)
 
     def put(self, rows: Any, other: Draw) -> None:
         """Take over, in place, what `other` holds for `rows`."""
+        if self._at is not None or other._at is not None:
+            self._position()[rows] = other._position()
         self.key[rows] = other.key
         self.episode[rows] = other.episode
-        self._at[rows] = other._at
 
     def where(self, mask: Any, other: Draw) -> Draw:
         """Return a draw of the same copies that goes on as `other` where `mask` [N] holds."""
-        return self._with(
-            self.key,
-            self._xp.where(mask, other.episode, self.episode),
-            self._xp.where(mask, other._at, self._at),
-        )
+        chosen = Draw(self.key, self._xp.where(mask, other.episode, self.episode))
+        if self._at is not None or other._at is not None:
+            chosen._at = self._xp.where(mask, other._position(), self._position())
+        return chosen
 
     def to(self, device: Any) -> Draw:
-        """Return this draw as torch tensors on `device`."""
+        """Return this draw as torch tensors on `device`, at the start of its episodes."""
         import torch
 
-        at = self._at.view(np.int64) if isinstance(self._at, np.ndarray) else self._at
-        parts = [torch.asarray(part, device=device) for part in (self.key, self.episode, at)]
-        return self._with(*parts)
+        parts = [torch.asarray(part, device=device) for part in (self.key, self.episode)]
+        return Draw(*parts)
 
-    def _with(self, key: Any, episode: Any, at: Any) -> Draw:
-        draw = Draw(key, episode)
-        draw._at = at
-        return draw
+    def _position(self) -> Any:
+        if self._at is None:
+            episode = _bits(self.episode) * self._words.episode
+            self._at = self._mix(self._mix(_bits(self.key)) + episode)
+        return self._at
 
     def _mix(self, bits: Any) -> Any:
         """Return splitmix64's finaliser of `bits`."""

@@ -23,19 +23,20 @@ class AliasTable:
     """
 
     def __init__(self, probabilities: np.ndarray) -> None:
-        self.size = probabilities.shape[1]
+        count, self.size = probabilities.shape
         keep, alias = _robin_hood(probabilities)
-        self.keep = keep.reshape(-1)  # [R * K] chance that the slot keeps its own outcome
-        self.alias = alias.reshape(-1)  # [R * K] the outcome otherwise
+        self.keep = keep.reshape(-1)  # [R * K] chance that a slot keeps its own outcome
+        # [R * K] the place, row * K + outcome, that it gives otherwise
+        self.alias = (alias + self.size * np.arange(count)[:, None]).reshape(-1)
 
-    def pick(self, row: Any, uniform: Any) -> Any:
-        """Return the outcomes [N] int64 of the distributions `row` [N] for `uniform` [N]."""
-        scaled = uniform * self.size
+    def place(self, row: Any, uniform: Any) -> Any:
+        """Return row * K + outcome [N] for the distributions `row` [N] and `uniform` [N]."""
         xp = array_api_compat.array_namespace(uniform)
+        scaled = uniform * self.size
         slot = xp.astype(scaled, row.dtype)
         place = row * self.size + slot
         own = scaled - slot < take(self.keep, place)
-        return xp.where(own, slot, take(self.alias, place))
+        return xp.where(own, place, take(self.alias, place))
 
     def to(self, device: Any) -> AliasTable:
         """Return this table as torch tensors on `device`."""

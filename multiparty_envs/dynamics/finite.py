@@ -40,7 +40,8 @@ class FiniteMDP(Dynamics):
     Rewards are r(s, a) = feature_table[s, a] @ theta. A terminal cell ends the episode when
     entered, and at the horizon every episode ends. The tables are read-only attributes:
     `successors`, `probabilities`, `feature_table` [S, A, D], `initial_table` [S], `terminal`,
-    `observations`, `behaviour`, and `party_table` [S, A, M], the true rewards.
+    `observations`, `behaviour`, and `party_table` [S, A, M], the true rewards. `start` is the
+    first cell where that is certain, else None.
 
     Args:
         successors: [S, A, K] int64, the cells that may follow.
@@ -108,9 +109,11 @@ class FiniteMDP(Dynamics):
         self._next = self.successors.reshape(-1)
         self._features = self.feature_table.reshape(rows, -1)
         self._rewards = self.party_table.reshape(rows, -1)
-        self._moves = AliasTable(self.probabilities.reshape(rows, -1))
-        self._starts = AliasTable(self.initial_table[None])
-        self._left = np.linspace(1.0, 0.0, self.horizon + 1, dtype=np.float32)
+        self.moves = AliasTable(self.probabilities.reshape(rows, -1))
+        self.starts = AliasTable(self.initial_table[None])
+        likely = int(self.initial_table.argmax())
+        self.start = likely if self.initial_table[likely] == 1.0 else None
+        self.time_left = np.linspace(1.0, 0.0, self.horizon + 1, dtype=np.float32)
         # the last column is a place for the time left, so that observing is one take
         self._seen = np.pad(self.observations, ((0, 0), (0, 1)))
 
@@ -124,21 +127,23 @@ class FiniteMDP(Dynamics):
         return state.cell * self.num_actions + action
 
     def initial(self, count: int, draw: Draw) -> FiniteState:
-        """Draw first cells; one uniform number a copy."""
+        """Draw first cells; one uniform number a copy, none where the first cell is certain."""
         zero = draw.key * 0
-        return FiniteState(self._starts.pick(zero, draw.uniform()), zero)
+        if self.start is not None:
+            return FiniteState(zero + self.start, zero)
+        return FiniteState(self.starts.place(zero, draw.uniform()), zero)
 
     def transition(self, state: FiniteState, action: Array, draw: Draw) -> FiniteState:
         """Move; one uniform number a copy where K > 1, none where moves are certain."""
         row = self.row(state, action)
-        if self._moves.size > 1:
-            row = row * self._moves.size + self._moves.pick(row, draw.uniform())
+        if self.moves.size > 1:
+            row = self.moves.place(row, draw.uniform())
         return FiniteState(take(self._next, row), state.time + 1)
 
     def observe(self, state: FiniteState) -> Array:
         """Return the cell's observation and the share of the horizon that is left."""
         seen = take(self._seen, state.cell)
-        seen[:, -1] = take(self._left, state.time)
+        seen[:, -1] = take(self.time_left, state.time)
         return seen
 
     def features(self, state: FiniteState, action: Array, next_state: FiniteState) -> Array:
@@ -156,7 +161,7 @@ class FiniteMDP(Dynamics):
     def to(self, device: Any) -> Self:
         """Return a copy whose tables are torch tensors on `device`."""
         moved = super().to(device)
-        moved._moves, moved._starts = self._moves.to(device), self._starts.to(device)
+        moved.moves, moved.starts = self.moves.to(device), self.starts.to(device)
         return moved
 
     def observations_at(self, time: int) -> np.ndarray:

@@ -1,0 +1,68 @@
+"""The true rewards as the faces hand them out: float32 for each party, float64 for their mean."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple, final
+
+import array_api_compat
+
+from multiparty_envs.dynamics import Dynamics, FiniteMDP
+from multiparty_envs.dynamics.arrays import take
+
+Array = Any
+
+
+class Verdict(NamedTuple):
+    """What N steps were worth."""
+
+    party: Array  # [N, M] float32
+    mean: Array  # [N] float64
+
+
+class Judge(ABC):
+    """Tells the true rewards of steps."""
+
+    @abstractmethod
+    def verdict(self, state: Any, action: Array, after: Any) -> Verdict:
+        """Judge the N steps (state, action, next state)."""
+
+
+@final
+class TableJudge(Judge):
+    """For a finite world: rounding and averaging are done once, for all cells and actions."""
+
+    def __init__(self, mdp: FiniteMDP) -> None:
+        self._mdp = mdp
+        table = array_api_compat.array_namespace(mdp.party_table).reshape(
+            mdp.party_table, (-1, mdp.num_parties)
+        )
+        self.table = _rounded(table)
+
+    def verdict(self, state: Any, action: Array, after: Any) -> Verdict:
+        """Look the steps up."""
+        row = self._mdp.row(state, action)
+        return Verdict(take(self.table.party, row), take(self.table.mean, row))
+
+
+@final
+class WorldJudge(Judge):
+    """For any world."""
+
+    def __init__(self, dynamics: Dynamics) -> None:
+        self._dynamics = dynamics
+
+    def verdict(self, state: Any, action: Array, after: Any) -> Verdict:
+        """Ask the world."""
+        return _rounded(self._dynamics.party_rewards(state, action, after))
+
+
+def judge_of(dynamics: Dynamics) -> Judge:
+    """Return the quickest judge of a world."""
+    return TableJudge(dynamics) if isinstance(dynamics, FiniteMDP) else WorldJudge(dynamics)
+
+
+def _rounded(rewards: Array) -> Verdict:
+    xp = array_api_compat.array_namespace(rewards)
+    exact = xp.astype(rewards, xp.float64)
+    return Verdict(xp.astype(exact, xp.float32), xp.mean(exact, axis=-1))
