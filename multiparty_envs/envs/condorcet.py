@@ -76,7 +76,7 @@ def condorcet(
         )
         table = _chances(drawn, intransitivity, strength)
     else:
-        table = _given(matrices)
+        table = PreferenceMatrices(matrices).table
     contexts, parties, options, _ = table.shape
     wins = table.mean(axis=-1)  # [S, M, A], against an option taken at random
     here = np.arange(contexts)
@@ -130,20 +130,6 @@ def _unit(matrices: np.ndarray) -> np.ndarray:
     options = matrices.shape[-1]
     size = np.sqrt((matrices**2).sum(axis=(-1, -2), keepdims=True) / (options * (options - 1)))
     return matrices / np.where(size > 1e-12, size, 1.0)
-
-
-def _given(matrices: ArrayLike) -> np.ndarray:
-    """Return one's own matrices as [S, M, A, A]."""
-    table = expect.finite(matrices, name="matrices")
-    table = table[None] if table.ndim == 3 else table
-    expect.shape(table, None, None, None, table.shape[-1], name="matrices")
-    if not np.allclose(table + table.swapaxes(-1, -2), 1.0) or table.min() < 0.0:
-        raise ValueError(
-            "matrices should hold chances with P(a, b) + P(b, a) = 1, hold entries in "
-            f"[{table.min():g}, {table.max():g}] and sums off by "
-            f"{np.abs(table + table.swapaxes(-1, -2) - 1.0).max():g}"
-        )
-    return table
 
 
 @final

@@ -150,7 +150,8 @@ def delivery(
 
     Args:
         num_parties: M, at least 2.
-        minority_share: share of the parties that lives in the east, at most a half, 0 for none.
+        minority_share: of the parties that live in the east, to the nearest whole party but one
+            at least, and exactly of the answers where they are asked by share; up to a half.
         conflict: from 0 (nobody disagrees) to 1 (each only wants the own district served).
         size: blocks of houses between depot and market; 2 gives 592 states.
         slipperiness: chance to slide, in [0, 1].
@@ -205,29 +206,20 @@ def _tables(town: Town, slip: float) -> tuple[np.ndarray, np.ndarray, np.ndarray
 def _residents(num_parties: int, minority_share: float, conflict: float, beta: float) -> Population:
     expect.integer(num_parties, name="num_parties", low=2)
     expect.number(conflict, name="conflict", low=0.0, high=1.0)
-    east = _minority(num_parties, minority_share)
+    expect.number(minority_share, name="minority_share", low=0.0, high=0.5)
+    east = max(1, round(minority_share * num_parties)) if minority_share > 0.0 else 0
     own, other = (1.0 + conflict) / 2.0, (1.0 - conflict) / 2.0
     kinds = np.array([[own, other, BUMP], [other, own, BUMP]])
-    cluster = np.repeat((0, 1), (num_parties - east, east))
-    count = (num_parties - east, east)
+    count = np.array([num_parties - east, east])
+    cluster = np.repeat((0, 1), count)
+    answers = np.array([1.0 - minority_share, minority_share]) / np.maximum(count, 1)
     return Population(
         theta=kinds[cluster].T,
         cluster=cluster,
+        share=answers[cluster],
         choice=BradleyTerryLuce(beta=beta),
         names=tuple(f"{DISTRICTS[kind]} {i + 1}" for kind in (0, 1) for i in range(count[kind])),
     )
-
-
-def _minority(num_parties: int, share: float) -> int:
-    """Return how many parties live in the east."""
-    expect.number(share, name="minority_share", low=0.0, high=0.5)
-    count = round(share * num_parties)
-    if share > 0.0 and count == 0:
-        raise ValueError(
-            f"minority_share {share:g} of {num_parties} (num_parties) is less than half a party; "
-            f"allowed are 0 or at least {0.5 / num_parties:g}, or ask for more parties"
-        )
-    return count
 
 
 def _observations(town: Town) -> np.ndarray:

@@ -103,12 +103,12 @@ def linear_bandit(
     )
 
 
-def _features(
-    given: ArrayLike | None, streams: Streams, shape: tuple[int, int, int]
-) -> np.ndarray:
+def _features(given: ArrayLike | None, streams: Streams, shape: tuple[int, int, int]) -> np.ndarray:
     """Return features [S, A, D]: the given ones, or directions drawn evenly from the sphere."""
     if given is not None:
-        return expect.shape(expect.finite(given, name="features"), None, None, None, name="features")
+        return expect.shape(
+            expect.finite(given, name="features"), None, None, None, name="features"
+        )
     for size, name in zip(shape, ("num_contexts", "num_actions", "num_features"), strict=True):
         expect.integer(size, name=name, low=1)
     drawn = streams.numpy("features").standard_normal(shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, final
@@ -13,12 +14,12 @@ from multiparty_envs.dynamics import FiniteMDP, FiniteState, Names, View
 from multiparty_envs.envs import drawing
 from multiparty_envs.envs.drawing import Canvas
 from multiparty_envs.parties import BradleyTerryLuce, Population
-from multiparty_envs.streams import Streams
 
 PART_WORTHS = Path(data.__file__).parent / "train_partworths.csv"
 FEATURES = ("price", "time", "changes", "comfort")
 POPULATIONS = ("travellers", "clusters")
 START_BUDGET = 2
+MOST_CLUSTERS = 20
 
 
 class Attribute(NamedTuple):
@@ -51,7 +52,7 @@ def service(num_prices: int) -> tuple[Attribute, ...]:
         Attribute("price", 2.0, 1.0, num_prices, num_prices // 2, 2, cheaper, "guilders", 10.0),
         Attribute("time", 1.5, 0.5, 3, 1, 1, faster, "minutes", 60.0),
         Attribute("changes", 0.0, 1.0, 3, 1, 1, fewer, "changes", 1.0),
-        Attribute("comfort", 0.0, 1.0, 3, 1, 1, better, "class, 0 best", 1.0),
+        Attribute("comfort", 0.0, 1.0, 3, 1, 1, better, "class (0 best)", 1.0),
     )
 
 
@@ -104,8 +105,8 @@ def timetable(
     Args:
         population: "travellers" or "clusters".
         num_parties: how many of the travellers, the first ones of the panel; default all.
-        num_clusters: segments of travellers, by k-means on their part-worths: the parties of
-            "clusters", the kinds of party of "travellers".
+        num_clusters: segments of travellers, by k-means on their part-worths, up to 20: the parties
+            of "clusters", the kinds of party of "travellers".
         conflict: how much of each traveller's deviation from the mean is kept, 0 to 1.
         num_prices: levels of the price, 2 to 8, from 20 guilders in steps of ten.
         max_budget: most that can be saved, at least 2.
@@ -127,14 +128,20 @@ def timetable(
     initial = (levels == first).all(axis=1).astype(np.float64)
     steps = expect.integer(horizon, name="horizon", low=1)
     actions = (*(verb for side in attributes for verb in side.verbs), "keep")
-    spread = _spread(values, (successors, probabilities, initial), steps)
-    expect.number(beta, name="beta", low=0.0)
+    people = part_worths().shape[1]
+    number = people if num_parties is None else num_parties
+    expect.integer(number, name="num_parties", low=1, high=people)
+    judges = _judges(population, number, num_clusters, conflict)
+    # answers see standardised returns; this gives them back the logit that was estimated
+    covariance = _covariance(values, (successors, probabilities, initial), steps)
+    spread = np.sqrt(np.einsum("dm,de,em->m", judges.theta, covariance, judges.theta))
+    rationality = expect.number(beta, name="beta", low=0.0) * spread
     return FiniteMDP(
         successors=successors,
         probabilities=probabilities,
         features=np.broadcast_to(values[:, None], (*successors.shape[:2], len(FEATURES))),
         initial=initial,
-        population=_parties(population, (num_parties, num_clusters), conflict, (beta, spread)),
+        population=replace(judges, choice=BradleyTerryLuce(beta=rationality)),
         horizon=steps,
         observations=_observations(attributes, levels, most),
         view=ServiceView(attributes, levels, steps),
@@ -183,7 +190,7 @@ def _moves(
     return successors, np.broadcast_to(chances, successors.shape)
 
 
-def _spread(
+def _covariance(
     values: np.ndarray, world: tuple[np.ndarray, np.ndarray, np.ndarray], steps: int
 ) -> np.ndarray:
     """Return the covariance [D, D] of a step's features under random decisions."""
@@ -197,42 +204,34 @@ def _spread(
     return centred.T @ (seen[:, None] * centred)
 
 
-def _parties(
-    population: str, counts: tuple[int | None, int], conflict: float, answers: tuple[float, np.ndarray]
-) -> Population:
-    """Return the travellers, or their segments."""
+def _judges(population: str, number: int, num_clusters: int, conflict: float) -> Population:
+    """Return the first travellers of the panel, or the means of their segments."""
     expect.choice(population, POPULATIONS, name="population")
     expect.number(conflict, name="conflict", low=0.0, high=1.0)
-    everybody = part_worths()
-    number = everybody.shape[1] if counts[0] is None else counts[0]
-    expect.integer(number, name="num_parties", low=1, high=everybody.shape[1])
-    kinds = expect.integer(counts[1], name="num_clusters", low=1, high=number)
-    theta = everybody[:, :number]
-    centre = theta.mean(axis=1, keepdims=True)
-    theta = centre + conflict * (theta - centre)
-    segment = _segments(everybody[:, :number], kinds)
-    people = data.load("train").people[:number]
-    if population == "clusters":
-        size = np.bincount(segment)
-        theta = np.stack([theta[:, segment == kind].mean(axis=1) for kind in range(len(size))], axis=1)
-        people = tuple(f"segment {kind} of {count}" for kind, count in enumerate(size))
-        segment, share = np.arange(len(size)), size / number
-    else:
-        share = np.full(number, 1.0 / number)
-    # answers see standardised returns; this gives them back the logit that was estimated
-    beta = answers[0] * np.sqrt(np.einsum("dm,de,em->m", theta, answers[1], theta))
-    choice = BradleyTerryLuce(beta=beta)
-    return Population(theta=theta, cluster=segment, share=share, choice=choice, names=people)
+    most = number if population == "clusters" else MOST_CLUSTERS
+    expect.integer(num_clusters, name="num_clusters", low=1, high=min(most, MOST_CLUSTERS))
+    theta = part_worths()[:, :number]
+    segment = _segments(theta, min(num_clusters, number))
+    theta = conflict * theta + (1.0 - conflict) * theta.mean(axis=1, keepdims=True)
+    if population == "travellers":
+        names = data.load("train").people[:number]
+        return Population(theta=theta, cluster=segment, names=names)
+    size = np.bincount(segment)
+    names = tuple(f"segment {kind} of {count}" for kind, count in enumerate(size))
+    means = [theta[:, segment == kind].mean(axis=1) for kind in range(len(size))]
+    return Population(theta=np.stack(means, axis=1), share=size / number, names=names)
 
 
 def _segments(theta: np.ndarray, kinds: int) -> np.ndarray:
     """Return the segment [M] of each traveller by k-means; the largest segment is number 0."""
     from scipy.cluster.vq import kmeans2
 
-    rng = Streams(0).numpy("segments of travellers")
-    _, label = kmeans2(theta.T, kinds, minit="++", seed=rng, missing="raise")
-    order = np.argsort(-np.bincount(label, minlength=kinds), kind="stable")
-    return np.argsort(order)[label]
+    # equal slices along the main direction of disagreement: a start that leaves nothing to chance
+    centred = theta - theta.mean(axis=1, keepdims=True)
+    order = np.argsort(np.linalg.svd(centred)[0][:, 0] @ centred, kind="stable")
+    start = np.stack([theta[:, part].mean(axis=1) for part in np.array_split(order, kinds)])
+    _, label = kmeans2(theta.T, start, iter=100, minit="matrix", missing="raise")
+    return np.argsort(np.argsort(-np.bincount(label, minlength=kinds), kind="stable"))[label]
 
 
 def _observations(attributes: tuple[Attribute, ...], levels: np.ndarray, most: int) -> np.ndarray:
@@ -253,7 +252,7 @@ class ServiceView(View):
     def frame(self, state: FiniteState) -> np.ndarray:
         """Return the ladders above coins and the time left."""
         *level, budget = self.levels[int(state.cell)]
-        height = 96 + 34 * max(side.levels for side in self.attributes)
+        height = 70 + 34 * max(side.levels for side in self.attributes)
         canvas = Canvas(130 * len(self.attributes), height + 44)
         for place, side in enumerate(self.attributes):
             _draw_ladder(canvas, place, side, int(level[place]))
@@ -291,7 +290,9 @@ def _draw_ladder(canvas: Canvas, place: int, side: Attribute, level: int) -> Non
     for rung in range(side.levels):
         box = (x, 58 + 34 * rung, 98, 28)
         here = rung == level
-        canvas.rectangle(box, colour if here else drawing.mix(drawing.PAPER, colour, 0.15), radius=6)
+        canvas.rectangle(
+            box, colour if here else drawing.mix(drawing.PAPER, colour, 0.15), radius=6
+        )
         number = f"{float(side.value(rung)) * side.unit:g}"
         words = drawing.PAPER if here else drawing.mix(drawing.PAPER, colour, 0.6)
         canvas.text((x + 49, box[1] + 7), number, words, scale=2, align="centre")
