@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from multiparty_envs import expect
+from multiparty_envs.feedback.answers import whole
 from multiparty_envs.feedback.comparisons import Comparisons
+from multiparty_envs.feedback.rankings import Rankings
 from multiparty_envs.feedback.segments import Segments
 from multiparty_envs.feedback.settings import IDENTITIES
-from multiparty_envs.parties import Behaviour, Population
+from multiparty_envs.parties import Behaviour, PlackettLuce, Population
 
 CHUNK = 1 << 16
 """Queries answered at once, so that a million of them need little memory."""
@@ -66,6 +68,51 @@ def ask(
         full.second[given],
         ids[full.party[given]],
         label[given],
+        num_parties,
+        names,
+    )
+
+
+def rank(
+    population: Population,
+    segments: Segments,
+    options: np.ndarray,
+    party: np.ndarray,
+    *,
+    scale: np.ndarray,
+    rng: np.random.Generator,
+    model: PlackettLuce,
+    depth: int = 1,
+    identity: str = "party",
+) -> Rankings:
+    """Ask K times which of several segments is best, second, and so on.
+
+    Args:
+        population: whose rewards rule the answers.
+        segments: the bank that is shown, G segments.
+        options: [K, J] places in the bank, -1 where there is no alternative.
+        party: [K] who is asked.
+        scale: [M] spread of segment returns per party; zero leaves a party unscaled.
+        rng: draws the answers.
+        model: how they rank.
+        depth: places asked for; of fewer alternatives, all are ranked.
+        identity: what is written down of who answered: "party", "cluster" or "none".
+    """
+    expect.choice(identity, IDENTITIES, name="identity")
+    expect.integer(depth, name="depth", low=1)
+    model.check(population.num_parties)
+    places = whole(options, None, None, name="options", low=-1, high=segments.num_segments - 1)
+    asked = whole(party, len(places), name="party", high=population.num_parties - 1)
+    returns = population.rewards(segments.feature_sums())  # [G, M]
+    returns = returns / unit_scale(scale, population.num_parties)
+    available = places >= 0
+    order = model.order(returns[places, asked[:, None]], asked, rng=rng, available=available)
+    ids, num_parties, names = _written(population, identity)
+    return Rankings(
+        segments,
+        np.take_along_axis(places, order, axis=1),
+        np.minimum(depth, available.sum(axis=1)),
+        ids[asked],
         num_parties,
         names,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from multiparty_envs import expect
 from multiparty_envs.feedback import queries
 from multiparty_envs.feedback.asking import ask, order_within, unit_scale
 from multiparty_envs.feedback.comparisons import Comparisons
-from multiparty_envs.feedback.recorder import BatchRecorder, Clips, SingleRecorder
+from multiparty_envs.feedback.recorder import Clips, Recorder, SingleRecorder
 from multiparty_envs.feedback.segments import Segments
 from multiparty_envs.feedback.settings import Feedback
 from multiparty_envs.feedback.window import Window
@@ -45,7 +45,7 @@ class Emitter:
         self._scale, self._rng = scale, rng
         self._watched = min(expect.integer(num_copies, name="num_copies", low=1), feedback.watched)
         self._single = SingleRecorder(feedback.segment_length)
-        self._batch = BatchRecorder(feedback.segment_length, self._watched)
+        self._batch = Recorder(feedback.segment_length, self._watched)
         self._window = Window(feedback.window)
         self._assignment = queries.Assignment(feedback.assignment, population.share, rng)
         self._predict: Callable[[Segments], np.ndarray] | None = None
@@ -68,10 +68,14 @@ class Emitter:
         """
         self._predict = predict
 
-    def forget(self) -> None:
-        """Drop unfinished segments: to be called when an episode is cut short by a reset."""
+    def forget(self, copies: np.ndarray | None = None) -> None:
+        """Drop unfinished segments: to be called when a reset cuts episodes short.
+
+        Args:
+            copies: [N] bool, which copies were reset; None: all.
+        """
         self._single.forget()
-        self._batch.forget()
+        self._batch.forget(None if copies is None else copies[: self._watched])
 
     def record(
         self, obs: np.ndarray, action: np.ndarray, features: np.ndarray, done: np.ndarray
@@ -90,7 +94,7 @@ class Emitter:
         return self._take(self._batch.record(obs[seen], action[seen], features[seen], done[seen]))
 
     def record_one(
-        self, obs: np.ndarray, action: np.ndarray | int, features: np.ndarray, done: bool
+        self, obs: np.ndarray, action: Any, features: np.ndarray, done: bool
     ) -> Comparisons | None:
         """Take one unbatched step of the only copy; as `record`, but arrays are kept, not copied.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
@@ -17,25 +16,11 @@ class Clips(NamedTuple):
     length: np.ndarray  # [E] steps
 
 
-class Recorder(ABC):
-    """Collects steps; a segment ends after a number of steps or with its episode."""
-
-    @abstractmethod
-    def record(
-        self, obs: np.ndarray, action: np.ndarray, features: np.ndarray, done: np.ndarray
-    ) -> Clips | None:
-        """Take one step of every copy and return the segments that it finished, if any."""
-
-    @abstractmethod
-    def forget(self) -> None:
-        """Drop all unfinished segments, as a reset in mid-episode requires."""
-
-
 @final
-class SingleRecorder(Recorder):
-    """For one copy: keeps references in lists, which costs less than copying into an array.
+class SingleRecorder:
+    """For one copy, whose steps come unbatched: keeps references in lists and copies nothing.
 
-    `record` takes unbatched values, which must not be written to afterwards.
+    A segment ends after `segment_length` steps or with its episode (None: only with it).
     """
 
     def __init__(self, segment_length: int | None) -> None:
@@ -46,30 +31,26 @@ class SingleRecorder(Recorder):
         """Drop the unfinished segment."""
         self._obs, self._action, self._features = [], [], []
 
-    def record(
-        self, obs: np.ndarray, action: np.ndarray, features: np.ndarray, done: np.ndarray | bool
-    ) -> Clips | None:
-        """Take one step, unbatched."""
+    def record(self, obs: Any, action: Any, features: np.ndarray, done: bool) -> Clips | None:
+        """Take one step; return the segment if it is finished."""
         self._obs.append(obs)
         self._action.append(action)
         self._features.append(features)
         if not done and len(self._obs) != self._limit:
             return None
-        clips = Clips(
-            np.array(self._obs)[None],
-            np.array(self._action)[None],
-            np.array(self._features, dtype=np.float64)[None],
-            np.array([len(self._obs)]),
+        obs, action, features = (
+            np.array(steps)[None] for steps in (self._obs, self._action, self._features)
         )
         self.forget()
-        return clips
+        return Clips(obs, action, features, np.array([obs.shape[1]]))
 
 
 @final
-class BatchRecorder(Recorder):
-    """For many copies: a ring of the latest steps, [T, N, ...], written one row a step.
+class Recorder:
+    """Keeps the latest steps of N copies in a ring, [T, N, ...], written one row a step.
 
-    A segment is a stretch of one column, so nothing is moved until it ends.
+    A segment ends after `segment_length` steps or with its episode (None: only with it). It is a
+    stretch of one column of the ring, so nothing is moved until it ends.
     """
 
     def __init__(self, segment_length: int | None, num_copies: int) -> None:
@@ -79,9 +60,9 @@ class BatchRecorder(Recorder):
         self._ring: tuple[np.ndarray, ...] = ()
         self.forget()
 
-    def forget(self) -> None:
-        """Drop all unfinished segments."""
-        self._start[:] = self._time
+    def forget(self, copies: np.ndarray | None = None) -> None:
+        """Drop the unfinished segments of some copies ([N] bool), or of all."""
+        self._start[... if copies is None else copies] = self._time
         self._plan()
 
     def _plan(self) -> None:
@@ -123,9 +104,9 @@ class BatchRecorder(Recorder):
         step = np.arange(length.max())  # [L]
         row = (start[:, None] + step) % len(self._ring[0])  # [E, L]
         beyond = step >= length[:, None]
-        clips = [ring[row, copy[:, None]] for ring in self._ring]
-        for clip in clips:
+        obs, action, features = (ring[row, copy[:, None]] for ring in self._ring)
+        for clip in (obs, action, features):
             clip[beyond] = 0
         self._start[copy] = self._time
         self._plan()
-        return Clips(*clips, length)
+        return Clips(obs, action, features, length)

@@ -113,8 +113,9 @@ class BradleyTerryLuce(ChoiceModel):
         plain = first.sum(axis=1), second.sum(axis=1)
         skips = np.maximum(*plain) <= own["skip_margin"]
         ties = np.abs(plain[0] - plain[1]) < own["tie_margin"]
-        masks = masks or (np.ones(first.shape, dtype=bool),) * 2
-        gap = _myopic(first, masks[0], own["myopia"]) - _myopic(second, masks[1], own["myopia"])
+        ones = np.ones(first.shape, dtype=bool)
+        seen = (ones, ones) if masks is None else masks
+        gap = _myopic(first, seen[0], own["myopia"]) - _myopic(second, seen[1], own["myopia"])
         prefers = self._prefers(gap, own, answered)
         answers = ~skips & ~ties
         return np.stack(

@@ -91,11 +91,8 @@ class PlackettLuce:
         """Beta times the distance to the best alternative on offer: 0 for it, -inf if absent."""
         expect.shape(returns, None, None, name="returns")
         beta = np.broadcast_to(of_rows(np.asarray(self.beta), party), len(returns))[:, None]
-        present = np.ones(returns.shape, dtype=bool) if available is None else available
-        shown = np.where(present, returns, returns.min())
-        below = shown - np.where(present, shown, -np.inf).max(
-            axis=1, keepdims=True, initial=-np.inf
-        )
-        # an infinite beta times zero is zero: the best stay, the others vanish
-        values = np.multiply(beta, below, out=np.zeros(returns.shape), where=below != 0.0)
-        return np.where(present, values, -np.inf)
+        shown = returns if available is None else np.where(available, returns, -np.inf)
+        below = shown - shown.max(axis=1, keepdims=True)
+        # nothing is multiplied by 0 or infinity: the best stay at 0, the absent at -inf
+        other = (below != 0.0) & np.isfinite(below)
+        return np.multiply(beta, below, out=below.copy(), where=other)
