@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from baselines.methods import DEFAULT_METHODS, LEARNERS, OPTIMISERS, SINGLE, parse_method
+from baselines.methods import DEFAULT_METHODS, LEARNERS, OPTIMISERS, SINGLE, env_name, parse_method
 from baselines.store import Cell, Row
-from baselines.tasks import env_name, make_task
 from multiparty_envs import expect
 
 DEFAULT_ENVS = ("Timetable-v0", "Delivery-v0")
@@ -47,12 +46,12 @@ class Settings:
     labels: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "envs", tuple(env_name(env) for env in self.envs))
         for name in ("envs", "methods", "optimisers"):
             values = tuple(dict.fromkeys(getattr(self, name)))
             if not values:
                 raise ValueError(f"{name} should not be empty")
             object.__setattr__(self, name, values)
-        object.__setattr__(self, "envs", tuple(env_name(env) for env in self.envs))
         for method in self.methods:
             parse_method(method)
         for optimiser in self.optimisers:
@@ -108,6 +107,8 @@ class Settings:
         return self.steps or PPOConfig().total_steps
 
     def _counts(self, env: str) -> list[int]:
+        from baselines.tasks import make_task  # brings the whole stack; reports do without
+
         total = self.labels or make_task(env).labels
         return sorted({max(1, round(share * total)) for share in CURVE_SHARES})
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from baselines.cells import run_cell
 from baselines.compare import Settings
 from baselines.console import counting, make_console, print_tables
 from baselines.facts import arguments, facts, versions
-from baselines.report import write_report
-from baselines.store import RunFolder, config_hash
+from baselines.report import write_page, write_report
+from baselines.store import Cell, Row, RunFolder, config_hash
+from baselines.studies import find_study
 from baselines.summary import main_tables, summarise
 from baselines.sweep import sweep
+from multiparty_envs import expect
 
 
 def run_comparison(settings: Settings, out: Path | None = None, workers: int = 0) -> Path:
@@ -24,27 +26,64 @@ def run_comparison(settings: Settings, out: Path | None = None, workers: int = 0
         out: folder of results; default one under `runs/` with a name of its own.
         workers: processes; 0: one a core.
     """
+    from baselines.cells import run_cell  # brings the whole stack; rebuilding a report does not
+
     config = {**dataclasses.asdict(settings), "version": versions()["multiparty-envs"]}
     path = out or Path("runs") / f"compare-{config_hash(config)}"
     folder = RunFolder.open(path, config, facts(arguments()))
-    console = make_console()
-    cells = settings.cells()
-    missing = sum(cell not in folder for cell in cells)
-    console.print(f"{len(cells)} cells, {len(cells) - missing} of them already in {path}")
-    with counting(console, missing) as counter:
-        rows = sweep(
-            cells,
-            folder,
-            run=run_cell,
-            workers=workers,
-            told=lambda row: counter.advance(f"{row.cell.env} {row.cell.method}"),
-        )
-    print_tables(console, main_tables(summarise(settings.main(rows))))
+    rows = _swept(settings.cells(), folder, run_cell, workers)
+    print_tables(make_console(), main_tables(summarise(settings.main(rows))))
     return rebuild(path)
 
 
+def run_study(name: str, seeds: int, out: Path | None = None, workers: int = 0) -> Path:
+    """Run a study's grid, print its tables and answer, and return the path of its page.
+
+    Args:
+        name: key of `STUDIES`.
+        seeds: repetitions of each point of the grid.
+        out: folder of results; default one under `runs/` with a name of its own.
+        workers: processes; 0: one a core.
+    """
+    study = find_study(name)
+    expect.integer(seeds, name="seeds", low=1)
+    config = {"study": name, "seeds": seeds, "version": versions()["multiparty-envs"]}
+    path = out or Path("runs") / f"{name}-{config_hash(config)}"
+    folder = RunFolder.open(path, config, facts(arguments()))
+    console = make_console()
+    console.print(study.QUESTION)
+    rows = _swept(study.cells(seeds), folder, study.run, workers)
+    print_tables(console, study.tables(rows))
+    console.print(study.verdict(rows))
+    return _shown(write_page(folder, study, rows))
+
+
+def _swept(
+    cells: Sequence[Cell], folder: RunFolder, run: Callable[[Cell], Row], workers: int
+) -> list[Row]:
+    console = make_console()
+    missing = sum(cell not in folder for cell in cells)
+    console.print(f"{len(cells)} cells, {len(cells) - missing} of them already in {folder.path}")
+    with counting(console, missing) as counter:
+        return sweep(
+            cells,
+            folder,
+            run=run,
+            workers=workers,
+            told=lambda row: counter.advance(f"{row.cell.env} {row.cell.method}"),
+        )
+
+
 def rebuild(path: Path) -> Path:
-    """Write a comparison's report anew from its rows and return the report's path."""
-    report = write_report(RunFolder.load(path))
-    relative = os.path.relpath(report)
-    return report if relative.startswith("..") else Path(relative)
+    """Write the report of a comparison or study anew from its rows and return its path."""
+    folder = RunFolder.load(path)
+    name = folder.manifest["config"].get("study")
+    if name is None:
+        return _shown(write_report(folder))
+    return _shown(write_page(folder, find_study(name), folder.rows))
+
+
+def _shown(path: Path) -> Path:
+    """Return the path as short as it can be told."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else Path(relative)

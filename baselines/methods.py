@@ -1,4 +1,4 @@
-"""The compared pipelines, by name: who learns from the answers, and what is made of the result."""
+"""Names that users type: environments, and compared pipelines (who learns, for which welfare)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 from multiparty_envs import expect
+from multiparty_envs.registration import ENVS
 
 Kind = Literal["random", "oracle", "learned"]
 
@@ -69,3 +70,12 @@ def parse_method(name: str) -> Method:
     if learner == "oracle":
         return Method(name, "oracle", "", welfare)
     return Method(name, "learned", learner, welfare)
+
+
+def env_name(env: str) -> str:
+    """Return the id without its namespace.
+
+    Raises:
+        ValueError: naming the ids there are.
+    """
+    return expect.choice(env.removeprefix("multiparty/"), ENVS, name="environment id")

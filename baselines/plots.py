@@ -46,20 +46,20 @@ STYLE = {
 P = ParamSpec("P")
 
 
-def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     """Let `draw` make its figure in our style, without a window, whatever the user's settings."""
 
     @functools.wraps(draw)
-    def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
         plt = require("matplotlib.pyplot")
         plt.switch_backend("agg")
         with plt.rc_context(STYLE):
             return draw(*args, **kwargs)
 
-    return styled
+    return drawn
 
 
-@_styled
+@styled
 def party_returns(rows: Sequence[Row]) -> Figure:
     """Draw each party's normalised return under each method, one dot a party (mean over seeds).
 
@@ -67,7 +67,7 @@ def party_returns(rows: Sequence[Row]) -> Figure:
         rows: of one environment, any number of methods and optimisers.
     """
     methods = list(dict.fromkeys((row.cell.method, row.cell.optimiser) for row in rows))
-    figure, axes = _figure(1, width=8.0, height=0.28 * len(methods) + 1.0)
+    figure, axes = figure_of(1, width=8.0, height=0.28 * len(methods) + 1.0)
     for place, method in enumerate(methods):
         of = [row for row in rows if (row.cell.method, row.cell.optimiser) == method]
         _strip(axes[0], place, of)
@@ -96,10 +96,10 @@ def _strip(axes: Axes, place: int, rows: Sequence[Row]) -> None:
     axes.plot(returns.mean(), place, "|", color=INK, markersize=11, markeredgewidth=2)
 
 
-@_styled
+@styled
 def accuracy_by_person(rows: Sequence[Row]) -> Figure:
     """Draw held-out accuracy of every person, worst served first, one curve a learner."""
-    figure, axes = _figure(1, width=6.0, height=3.4)
+    figure, axes = figure_of(1, width=6.0, height=3.4)
     for learner in LEARNERS:
         of = [row for row in rows if parse_method(row.cell.method).learner == learner]
         if not of:
@@ -123,7 +123,7 @@ def _mean_known(values: np.ndarray) -> np.ndarray:
     return np.where(known, values, 0.0).sum(axis=0)[count > 0] / count[count > 0]
 
 
-@_styled
+@styled
 def welfare_by_labels(rows: Sequence[Row], optimum: dict[str, float]) -> Figure:
     """Draw welfare against the number of labels, exact planning on the learned rewards.
 
@@ -132,7 +132,7 @@ def welfare_by_labels(rows: Sequence[Row], optimum: dict[str, float]) -> Figure:
         optimum: the exact optimum by the field of the row ("utilitarian", "worst").
     """
     fields = {"utilitarian": "mean normalised return", "worst": "worst party"}
-    figure, axes = _figure(len(fields), width=8.0, height=3.6)
+    figure, axes = figure_of(len(fields), width=8.0, height=3.6)
     for axis, (field, label) in zip(axes, fields.items(), strict=True):
         for method in dict.fromkeys(row.cell.method for row in rows):
             _curve(axis, [row for row in rows if row.cell.method == method], field)
@@ -147,11 +147,10 @@ def welfare_by_labels(rows: Sequence[Row], optimum: dict[str, float]) -> Figure:
 
 
 def _curve(axis: Axes, rows: Sequence[Row], field: str) -> None:
-    learner = parse_method(rows[0].cell.method).learner
     counts = sorted({row.labels for row in rows})
     found = [interval([getattr(r, field) for r in rows if r.labels == count]) for count in counts]
     middle = np.array([each.value for each in found])
-    colour = COLOURS[learner]
+    colour = method_colour(rows[0].cell.method)
     axis.plot(counts, middle, marker="o", markersize=3, color=colour, label=rows[0].cell.method)
     low, high = (np.array([getattr(each, side) for each in found]) for side in ("low", "high"))
     axis.fill_between(counts, low, high, color=colour, alpha=0.12, linewidth=0)
@@ -179,7 +178,13 @@ def svg(figure: Figure, title: str) -> str:
     return body.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)
 
 
-def _figure(count: int, *, width: float, height: float) -> tuple[Figure, list[Axes]]:
+def method_colour(name: str) -> str:
+    """Return the colour of a method's learner."""
+    return COLOURS.get(parse_method(name).learner, INK)
+
+
+def figure_of(count: int, *, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure with `count` axes side by side; sizes in inches."""
     plt = require("matplotlib.pyplot")
     figure, axes = plt.subplots(1, count, figsize=(width, height), squeeze=False)
     return figure, list(axes[0])

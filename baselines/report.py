@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, final
 
 from baselines import plots
@@ -13,7 +14,7 @@ from baselines.extras import require
 from baselines.methods import SINGLE, parse_method
 from baselines.store import Row, RunFolder
 from baselines.summary import Line, Table, better_table, main_tables, summarise
-from multiparty_envs.files import write_text
+from multiparty_envs.files import replacing, write_text
 
 FLOW = """\
 people ── watch what an agent does and answer "which of these two do you prefer?"
@@ -112,18 +113,48 @@ def write_report(folder: RunFolder) -> Path:
     return path
 
 
+def write_page(folder: RunFolder, study: ModuleType, rows: Sequence[Row]) -> Path:
+    """Write a study's page (Markdown) and figure beside its rows and return the page's path.
+
+    Raises:
+        ValueError: when there are no rows yet.
+    """
+    if not rows:
+        raise ValueError(f"{folder.path} holds no rows yet")
+    manifest = folder.manifest
+    figure = study.figure(rows)
+    with replacing(folder.path / "figure.svg") as partial:
+        figure.savefig(partial, format="svg", metadata={"Date": None})
+    tables = "\n\n".join(f"**{table.title}**\n\n{table.markdown()}" for table in study.tables(rows))
+    page = (
+        f"# {manifest['config']['study']}\n\n{study.QUESTION}\n\n{study.verdict(rows)}\n\n"
+        f"![{study.QUESTION}](figure.svg)\n\n{tables}\n\n"
+        f"Intervals: 95 %, over seeds.\n\n"
+        f"```\n{manifest['command']}\n```\n\n{_made_with(manifest)}\n"
+    )
+    path = folder.path / "README.md"
+    write_text(path, page)
+    return path
+
+
+def _made_with(manifest: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {number}" for name, number in manifest["versions"].items())
+    made = f"{manifest['started']} · Python {manifest['python']} · {versions}"
+    return made + (f" · commit {manifest['commit'][:12]}" if manifest["commit"] else "")
+
+
 def _render(*, manifest: dict[str, Any], **parts: Any) -> str:
     jinja2 = require("jinja2")
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined
     )
-    versions = ", ".join(f"{name} {number}" for name, number in manifest["versions"].items())
-    facts = f"{manifest['started']} · Python {manifest['python']} · {versions}"
-    if manifest["commit"]:
-        facts += f" · commit {manifest['commit'][:12]}"
     return environment.get_template("report.html").render(
-        flow=FLOW, glossary=GLOSSARY, command=manifest["command"], facts=facts, **parts
+        flow=FLOW,
+        glossary=GLOSSARY,
+        command=manifest["command"],
+        facts=_made_with(manifest),
+        **parts,
     )
 
 

@@ -12,16 +12,16 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from agents.evaluation import evaluate, tabulate
-from agents.planning import party_scale, policy_returns
 
+from agents.planning import party_scale, policy_returns
 from agents.policy import Policy, load_policy
 from baselines.cells import make_policy, measure
 from baselines.extras import require
 from baselines.facts import arguments, facts
-from baselines.methods import parse_method
+from baselines.methods import env_name, parse_method
 from baselines.store import Cell
 from baselines.summary import Table
-from baselines.tasks import env_name, make_task
+from baselines.tasks import make_task
 from multiparty_envs import expect
 from multiparty_envs.files import replacing, write_text
 from multiparty_envs.streams import Streams

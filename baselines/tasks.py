@@ -9,11 +9,12 @@ from typing import Any, NamedTuple, final
 import numpy as np
 from multiparty_envs.faces.collect import collect
 
+from baselines.methods import env_name
 from multiparty_envs import expect
 from multiparty_envs.data import load
 from multiparty_envs.dynamics import FiniteMDP
 from multiparty_envs.feedback import Comparisons, Feedback
-from multiparty_envs.registration import ENVS, make_dynamics
+from multiparty_envs.registration import make_dynamics
 from multiparty_envs.rewards import Pooled
 from multiparty_envs.streams import Streams
 
@@ -133,6 +134,9 @@ class Recorded(Task):
 RECORDED = {"Timetable-v0": "train"}
 """Environments whose parties are recorded people, and the name of their data."""
 
+OTHER_PARTIES = {"population", "num_parties", "num_clusters", "conflict", "beta"}
+"""Knobs that make the parties of such an environment other people than the recorded ones."""
+
 
 def make_task(env: str, knobs: Mapping[str, Any] | None = None) -> Task:
     """Return the task of an environment id, with or without "multiparty/".
@@ -145,19 +149,10 @@ def make_task(env: str, knobs: Mapping[str, Any] | None = None) -> Task:
     mdp = make_dynamics(name, **(knobs or {}))
     if not isinstance(mdp, FiniteMDP):
         raise TypeError(f"comparisons need a finite environment, {env} is not")
-    # people can be asked only about themselves: with other parties the answers are simulated
-    if name in RECORDED and "population" not in (knobs or {}):
+    # recorded people answered for nobody but themselves: other parties' answers are simulated
+    if name in RECORDED and not OTHER_PARTIES & set(knobs or {}):
         return Recorded(mdp, RECORDED[name])
     return Simulated(name, mdp)
-
-
-def env_name(env: str) -> str:
-    """Return the id without its namespace.
-
-    Raises:
-        ValueError: naming the ids there are.
-    """
-    return expect.choice(env.removeprefix("multiparty/"), ENVS, name="environment id")
 
 
 def _thinned(answers: Comparisons, labels: int, rng: np.random.Generator) -> Comparisons:

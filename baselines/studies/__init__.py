@@ -1,0 +1,24 @@
+"""Studies: each a question, a grid, and a score in [0, 1] between floor and oracle."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from multiparty_envs import expect
+
+STUDIES = {
+    "delivery-conflict": "baselines.studies.delivery_conflict",
+    "labels": "baselines.studies.labels",
+    "travellers": "baselines.studies.travellers",
+}
+"""Study names, and the modules that answer them."""
+
+
+def find_study(name: str) -> ModuleType:
+    """Return the module of a study.
+
+    Raises:
+        ValueError: naming the studies there are.
+    """
+    return importlib.import_module(STUDIES[expect.choice(name, STUDIES, name="study")])
