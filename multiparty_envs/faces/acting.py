@@ -1,4 +1,4 @@
-"""Who acts when nobody is trained yet: the behaviour policy, a table, or a function of what is seen."""
+"""Who acts before anybody is trained: the behaviour policy, a table, or a function."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def actor(dynamics: Dynamics, rng: np.random.Generator, policy: Any = None) -> A
         ValueError: when a table is not one of distributions of the right shape.
     """
     if callable(policy):
-        return lambda state: policy(dynamics.observe(state))
+        return lambda state: np.asarray(policy(dynamics.observe(state)))
     if isinstance(dynamics, FiniteMDP):
         return _from_table(dynamics, rng, dynamics.behaviour if policy is None else policy)
     if policy is not None:

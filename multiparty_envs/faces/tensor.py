@@ -92,15 +92,13 @@ class TensorEnv:
         before, world = self._state, self.dynamics
         after = world.transition(before, action, self._draw)
         steps = Steps(self._obs, action, world.features(before, action, after))
-        rewards = (
-            self._judged(before, action, after) if self.rewards is None else self.rewards(steps)
-        )
+        if self.rewards is None:
+            rewards = self._judge.verdict(before, action, after).party
+        else:
+            rewards = self.rewards(steps)
         ended, final_obs = world.terminated(after), world.observe(after)
         self._restart(ended, after, final_obs)
         return TensorStep(self._obs, rewards, ended, ended & False, final_obs, steps)
-
-    def _judged(self, before: Any, action: torch.Tensor, after: Any) -> torch.Tensor:
-        return self._judge.verdict(before, action, after).party
 
     def _restart(self, ended: torch.Tensor, after: Any, final_obs: torch.Tensor) -> None:
         """Go on after the step, at the start of the next episode where `ended` [N]."""

@@ -152,7 +152,7 @@ class WorldWalker(Walker):
     def __init__(self, dynamics: Dynamics) -> None:
         self._dynamics = dynamics
         self._judge = WorldJudge(dynamics)
-        self._draw: Draw | None = None
+        self._draw = Draw(np.zeros(1, dtype=np.int64))
         self._batch: Any = None
         self._latest: tuple[Any, np.ndarray, Any] | None = None
 
