@@ -1,0 +1,38 @@
+"""What all checks share: claims that hold under `python -O` too, and comparing nested data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def claim(holds: Any, text: str) -> None:
+    """Raise unless `holds`.
+
+    Raises:
+        AssertionError: with `text`.
+    """
+    if not bool(holds):
+        raise AssertionError(text)
+
+
+def leaves(state: Any) -> list[np.ndarray]:
+    """Return the arrays of a state, which is an array or a NamedTuple of arrays."""
+    return [np.asarray(leaf) for leaf in (state if isinstance(state, tuple) else (state,))]
+
+
+def same(first: Any, second: Any) -> bool:
+    """Return whether nested dictionaries, tuples and arrays are equal bit for bit, types too."""
+    if isinstance(first, dict):
+        alike = isinstance(second, dict) and first.keys() == second.keys()
+        return alike and all(same(first[key], second[key]) for key in first)
+    if isinstance(first, tuple | list):
+        alike = isinstance(second, tuple | list) and len(first) == len(second)
+        return alike and all(map(same, first, second))
+    a, b = np.asarray(first), np.asarray(second)
+    if a.dtype != b.dtype or a.shape != b.shape:
+        return False
+    if a.dtype == object:
+        return all(map(same, a.tolist(), b.tolist())) if a.ndim else first is second
+    return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
