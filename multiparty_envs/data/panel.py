@@ -96,30 +96,23 @@ class ChoicePanel:
             ValueError: when a column is missing, a cell is no number, an alternative comes twice
                 or a task has not exactly one choice.
         """
-        _check_columns(columns)
+        names = _feature_names(columns, units or {})
         person, people = _encoded(columns["person"])
-        pairs = [f"{who}\0{what}" for who, what in zip(person, columns["task"], strict=True)]
+        pairs = [f"{who} {what}" for who, what in zip(person, columns["task"], strict=True)]
         task, tasks = _encoded(pairs)
         option, options = _encoded(columns["alternative"])
-        names = tuple(name for name in columns if name not in KEYS)
-        shape = len(tasks), len(options)
-        available = np.zeros(shape, dtype=bool)
+        available = np.zeros((len(tasks), len(options)), dtype=bool)
         available[task, option] = True
         if available.sum() != len(task):
-            raise ValueError("an alternative should come once in a task, comes twice")
-        features = np.zeros((*shape, len(names)))
+            raise ValueError("an alternative should come once in a task, one comes twice")
+        features = np.zeros((*available.shape, len(names)))
         for place, name in enumerate(names):
-            features[task, option, place] = _numbers(columns[name], name) / (units or {}).get(
-                name, 1
-            )
-        is_chosen = np.zeros(shape, dtype=bool)
-        is_chosen[task, option] = _truths(columns["chosen"])
-        if (is_chosen.sum(axis=1) != 1).any():
-            place = int(np.argmax(is_chosen.sum(axis=1) != 1))
-            raise ValueError(f"every task should have one choice, {tasks[place]!r} has not")
+            features[task, option, place] = _numbers(columns[name], name)
+        unit = np.array([(units or {}).get(name, 1.0) for name in names])
         owner = np.zeros(len(tasks), dtype=np.int64)
         owner[task] = person
-        return cls(owner, features, available, is_chosen.argmax(axis=1), people, names, source)
+        chosen = _only_choice(_truths(columns["chosen"]), task, option, len(tasks))
+        return cls(owner, features / unit, available, chosen, people, names, source)
 
 
 def _places(value: np.ndarray, count: int, limit: int, name: str) -> np.ndarray:
@@ -133,15 +126,33 @@ def _places(value: np.ndarray, count: int, limit: int, name: str) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def _check_columns(columns: Mapping[str, Sequence[object] | np.ndarray]) -> None:
+def _feature_names(
+    columns: Mapping[str, Sequence[object] | np.ndarray], units: Mapping[str, float]
+) -> tuple[str, ...]:
     missing = [name for name in KEYS if name not in columns]
     if missing:
         raise ValueError(f"the table should have columns {', '.join(KEYS)}; lacks {missing}")
-    if len(columns) == len(KEYS):
-        raise ValueError("the table should have a column for each feature, has none")
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) != 1 or not lengths["person"]:
         raise ValueError(f"columns should be equally long and not empty, are {lengths}")
+    names = tuple(name for name in columns if name not in KEYS)
+    if not names:
+        raise ValueError("the table should have a column for each feature, has none")
+    for name in units:
+        expect.choice(name, names, name="unit's feature")
+    return names
+
+
+def _only_choice(
+    is_chosen: np.ndarray, task: np.ndarray, option: np.ndarray, num_tasks: int
+) -> np.ndarray:
+    times = np.bincount(task[is_chosen], minlength=num_tasks)
+    if (times != 1).any():
+        place = int(np.argmax(times != 1))
+        raise ValueError(f"every task should have one choice, task {place} has {times[place]}")
+    chosen = np.zeros(num_tasks, dtype=np.int64)
+    chosen[task[is_chosen]] = option[is_chosen]
+    return chosen
 
 
 def _encoded(labels: Sequence[object] | np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -104,13 +104,10 @@ class Answers(ABC):
         """
         expect.number(fraction, name="fraction", low=0.0, high=1.0, open_=True)
         group = self.party if by_party else np.zeros(len(self), dtype=np.int64)
-        size = np.bincount(group, minlength=1)
-        # sorted by group and, within it, at random
-        order = np.lexsort((rng.random(len(self)), group))
-        start = np.cumsum(size) - size
-        place = np.arange(len(self)) - start[group[order]]
+        shuffled = rng.permutation(len(self))
+        wanted = np.rint(fraction * np.bincount(group, minlength=1))
         held_out = np.zeros(len(self), dtype=bool)
-        held_out[order] = place < np.rint(fraction * size).astype(np.int64)[group[order]]
+        held_out[shuffled] = order_within(group[shuffled]) < wanted[group[shuffled]]
         return self.subset(~held_out), self.subset(held_out)
 
     def extend(self, other: Self) -> Self:
@@ -217,6 +214,17 @@ def whole(
         limit = f"{low} or more" if high is None else f"in {low}..{high}"
         raise ValueError(f"{name} should be {limit}, is {array[tuple(bad)]} in row {bad[0]}")
     return array.astype(np.int64, copy=False)
+
+
+def order_within(group: np.ndarray) -> np.ndarray:
+    """How many earlier rows belong to the same group (whole numbers from 0), [K]."""
+    size = np.bincount(group)
+    # NumPy sorts 16-bit numbers in linear time, ten times as fast
+    narrow = group.astype(np.uint16) if len(size) <= np.iinfo(np.uint16).max else group
+    place = np.empty(len(group), dtype=np.int64)
+    order = np.argsort(narrow, kind="stable")
+    place[order] = np.arange(len(group)) - np.repeat(np.cumsum(size) - size, size)
+    return place
 
 
 def _column(frame: pandas.DataFrame, name: str) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from multiparty_envs import expect
-from multiparty_envs.feedback.answers import whole
+from multiparty_envs.feedback.answers import order_within, whole
 from multiparty_envs.feedback.comparisons import Comparisons
 from multiparty_envs.feedback.rankings import Rankings
 from multiparty_envs.feedback.segments import Segments
@@ -128,15 +128,6 @@ def unit_scale(scale: np.ndarray, num_parties: int) -> np.ndarray:
     if (array < 0.0).any():
         raise ValueError(f"scale should be 0 or more, is {array.min():g}")
     return np.where(array > 0.0, array, 1.0)
-
-
-def order_within(party: np.ndarray) -> np.ndarray:
-    """How many earlier rows have the same party, [K]."""
-    order = np.argsort(party, kind="stable")
-    size = np.bincount(party)
-    place = np.empty(len(party), dtype=np.int64)
-    place[order] = np.arange(len(party)) - np.repeat(np.cumsum(size) - size, size)
-    return place
 
 
 def _written(population: Population, identity: str) -> tuple[np.ndarray, int, tuple | None]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from multiparty_envs import expect
 from multiparty_envs.feedback import queries
-from multiparty_envs.feedback.asking import ask, order_within, unit_scale
+from multiparty_envs.feedback.answers import order_within
+from multiparty_envs.feedback.asking import ask, unit_scale
 from multiparty_envs.feedback.comparisons import Comparisons
 from multiparty_envs.feedback.recorder import Clips, Recorder, SingleRecorder
 from multiparty_envs.feedback.segments import Segments

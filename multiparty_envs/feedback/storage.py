@@ -55,24 +55,28 @@ def load(
         raise FileNotFoundError(f"there is no file {path}")
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = _checked(path, kind, file.metadata() or {})
+            num_parties, names = _parties(path, kind, file.metadata() or {})
             missing = {*BANK, *rows} - set(file.keys())
             if missing:
                 raise ValueError(f"{path} lacks the arrays {', '.join(sorted(missing))}")
             arrays = {name: file.get_tensor(name) for name in (*BANK, *rows)}
     except SafetensorError as error:
         raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
-    names = json.loads(metadata["names"])
-    return arrays, int(metadata["num_parties"]), None if names is None else tuple(names)
+    return arrays, num_parties, names
 
 
-def _checked(
+def _parties(
     path: str | os.PathLike[str], kind: str, metadata: Mapping[str, str]
-) -> Mapping[str, str]:
+) -> tuple[int, tuple[str, ...] | None]:
+    """Check format and version; return the number of parties and their names."""
     found = metadata.get("format")
     if found != kind:
         raise ValueError(f"{path} should hold the format {kind!r}, holds {found!r}")
-    version = int(metadata.get("version", 0))
+    try:
+        version, num_parties = int(metadata["version"]), int(metadata["num_parties"])
+        names = json.loads(metadata["names"])
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path} has metadata that cannot be read: {error!r}") from error
     if not 1 <= version <= VERSION:
         raise ValueError(f"{path} has version {version} of {kind}; this reads 1 to {VERSION}")
-    return metadata
+    return num_parties, None if names is None else tuple(names)

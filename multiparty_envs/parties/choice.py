@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -105,10 +106,14 @@ class ChoiceModel(ABC):
 
 def draw_columns(chances: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw one column index for each row of `chances` [K, C], by one uniform number a row."""
-    borders = np.cumsum(chances, axis=1)
+    # column by column: many rows and few columns make sums along a row slow
+    borders = list(accumulate(chances.T, np.add))
     # Rounding may leave the last sum just below 1; scaled, no column of chance 0 can be drawn.
-    points = rng.random(len(chances)) * borders[:, -1]
-    return (points[:, None] >= borders[:, :-1]).sum(axis=1)
+    points = rng.random(len(chances)) * borders[-1]
+    drawn = np.zeros(len(chances), dtype=np.int64)
+    for border in borders[:-1]:
+        drawn += points >= border
+    return drawn
 
 
 def logistic(x: np.ndarray) -> np.ndarray:
