@@ -235,6 +235,7 @@ def _names(value: Names | None, actions: int, features: int) -> Names:
 
 
 def _box(seen: np.ndarray) -> Box:
-    low = np.append(seen.min(axis=0), np.float32(0.0))
-    high = np.append(seen.max(axis=0), np.float32(1.0))
+    # never an interval of one point, of which Gymnasium's checker would warn
+    low = np.append(np.minimum(seen.min(axis=0), 0.0), np.float32(0.0))
+    high = np.append(np.maximum(seen.max(axis=0), 1.0), np.float32(1.0))
     return Box(low, high, dtype=np.float32)

@@ -142,7 +142,11 @@ def delivery(
     End:
         After 5 * size - 1 steps (9), or `horizon`.
     Known optimum:
-        KNOWN
+        Policy level, default knobs, exact with certificate (`agents.planning.solve`).
+        Range-normalised, 0 for the behaviour policy's return and 1 for a party's own best:
+        utilitarian 0.787, Nash -0.393 (mean log), max-min 0.633.
+        Raw: utilitarian 2.314, Nash 0.621 (log gains over the behaviour policy's return),
+        max-min 1.890.
     Source:
         [Chakraborty2024], appendix G and figure 7 (a picture without numbers).
     Versions:

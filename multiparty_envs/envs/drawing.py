@@ -173,4 +173,6 @@ def _tile(
     x, y = corner
     canvas.rectangle((x + 1, y + 1, side - 2, side - 2), colour, radius=4)
     words = PAPER if share > 0.6 else INK
-    canvas.text((x + side / 2, y + side / 2 - 3), f"{value:+.2f}", words, align="centre")
+    # adding zero turns a rounded -0.00 into +0.00
+    number = f"{round(value, 2) + 0.0:+.2f}"
+    canvas.text((x + side / 2, y + side / 2 - 3), number, words, align="centre")

@@ -24,7 +24,7 @@ def linear_bandit(
     num_features: int = 8,
     num_parties: int = 6,
     rank: int = 2,
-    conflict: float = 1.0,
+    conflict: float = 0.5,
     coverage: float = 1.0,
     slipperiness: float = 0.0,
     beta: float = 1.0,
@@ -54,7 +54,11 @@ def linear_bandit(
     End:
         After one step.
     Known optimum:
-        KNOWN
+        Policy level, default knobs, exact with certificate (`agents.planning.solve`).
+        Range-normalised, 0 for the behaviour policy's return and 1 for a party's own best:
+        utilitarian 0.727, Nash -0.334 (mean log), max-min 0.612.
+        Raw: utilitarian 0.273, Nash -1.220 (log gains over the behaviour policy's return),
+        max-min 0.214.
     Source:
         [Zhong2024], section 3, assumptions 1-4; behaviour with a rare arm as in its lower bound
         and [Zhu2023].
@@ -86,7 +90,8 @@ def linear_bandit(
     if theta is None:
         population = _tastes(streams, (width, num_parties, rank), conflict, choice)
     else:
-        population = Population(theta=theta, choice=choice)
+        given = expect.shape(expect.finite(theta, name="theta"), width, None, name="theta")
+        population = Population(theta=given, choice=choice)
     here = np.arange(contexts)
     return FiniteMDP(
         successors=np.broadcast_to(here[:, None, None], (contexts, arms, 1)),
@@ -127,8 +132,11 @@ def _tastes(
     expect.number(conflict, name="conflict", low=0.0, high=1.0)
     drawn = low_rank(*sizes, streams=streams)
     places = drawn.coefficients / np.linalg.norm(drawn.coefficients, axis=0)
-    turned = conflict * places + (1.0 - conflict) * places[:, :1]
-    turned = turned / np.linalg.norm(turned, axis=0)
+    first = places[:, :1]
+    turned = conflict * places + (1.0 - conflict) * first
+    length = np.linalg.norm(turned, axis=0)
+    # half-way between opposites (rank one) there is no direction: the first party's then
+    turned = np.where(length > 1e-9, turned / np.maximum(length, 1e-9), first)
     return Population(
         theta=drawn.basis @ turned, basis=drawn.basis, coefficients=turned, choice=choice
     )

@@ -35,9 +35,10 @@ def worlds() -> dict[str, FiniteMDP]:
 
 
 def reachable(world: FiniteMDP) -> np.ndarray:
-    """Whether a state can be entered within the horizon, [S]."""
-    seen = world.initial_table > 0
-    for _ in range(world.horizon):
+    """Whether a state can ever be entered, [S]."""
+    seen, before = world.initial_table > 0, 0
+    while seen.sum() > before:
+        before = seen.sum()
         moves = world.probabilities[seen] > 0
         seen[world.successors[seen][moves]] = True
     return seen

@@ -93,7 +93,7 @@ def test_given_tables_are_used():
         ({"seed": -1}, "seed"),
         ({"features": np.zeros((2, 3))}, "features"),
         ({"features": np.full((1, 2, 3), np.nan)}, "features"),
-        ({"theta": np.zeros((5, 2))}, "features"),
+        ({"theta": np.zeros((5, 2))}, "theta"),
     ],
 )
 def test_bad_knobs(knobs, message):
