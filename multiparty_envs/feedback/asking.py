@@ -43,30 +43,34 @@ def ask(
     """
     expect.choice(identity, IDENTITIES, name="identity")
     ids, num_parties, names = _written(population, identity)
-    full = Comparisons(segments, first, second, party, np.zeros(len(party)), population.num_parties)
+    asked = whole(party, None, name="party", high=population.num_parties - 1)
+    pairs = [
+        whole(place, len(asked), name=name, high=segments.num_segments - 1)
+        for name, place in (("first", first), ("second", second))
+    ]
     if answered is None:
-        answered = order_within(full.party)
+        answered = order_within(asked)
     shown = _collapsed(segments) if population.choice.additive else segments
     scale = unit_scale(scale, population.num_parties)
     labels = [
         population.choice.answer(
             population,
-            _seen(shown, full.first[rows]),
-            _seen(shown, full.second[rows]),
-            full.party[rows],
+            _seen(shown, pairs[0][rows]),
+            _seen(shown, pairs[1][rows]),
+            asked[rows],
             scale,
             rng=rng,
             answered=answered[rows],
         )
-        for rows in (slice(at, at + CHUNK) for at in range(0, len(full), CHUNK))
+        for rows in (slice(at, at + CHUNK) for at in range(0, len(asked), CHUNK))
     ]
     label = np.concatenate([np.zeros(0), *labels])
-    given = np.flatnonzero(~np.isnan(label))
+    given = ~np.isnan(label)
     return Comparisons(
         segments,
-        full.first[given],
-        full.second[given],
-        ids[full.party[given]],
+        pairs[0][given],
+        pairs[1][given],
+        ids[asked[given]],
         label[given],
         num_parties,
         names,

@@ -10,7 +10,7 @@ import numpy as np
 from multiparty_envs import expect
 from multiparty_envs.feedback import queries
 from multiparty_envs.feedback.answers import order_within
-from multiparty_envs.feedback.asking import ask, unit_scale
+from multiparty_envs.feedback.asking import ask
 from multiparty_envs.feedback.comparisons import Comparisons
 from multiparty_envs.feedback.recorder import Clips, Recorder, SingleRecorder
 from multiparty_envs.feedback.segments import Segments
@@ -54,11 +54,8 @@ class Emitter:
         self._new = 0
         self.answers = 0
         """Answers handed out so far."""
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether the budget is spent."""
-        return self._settings.budget is not None and self.answers >= self._settings.budget
+        self.exhausted = False
+        """Whether the budget is spent; then steps need no longer be recorded."""
 
     def guide(self, predict: Callable[[Segments], np.ndarray]) -> None:
         """Let an ensemble choose the pairs where the settings do not say "uniform".
@@ -117,6 +114,7 @@ class Emitter:
         self._new = left
         answers = self._ask(self._affordable(rounds * self._settings.queries))
         self.answers += len(answers)
+        self.exhausted = self.answers == self._settings.budget
         return answers if len(answers) else None
 
     def _affordable(self, count: int) -> int:
@@ -126,7 +124,6 @@ class Emitter:
     def _ask(self, count: int) -> Comparisons:
         if callable(self._scale):
             self._scale = self._scale()
-        scale = unit_scale(self._scale, self._population.num_parties)
         party = self._assignment.draw(count)
         used, place = np.unique(np.concatenate(self._pairs(party)), return_inverse=True)
         before = self._asked[party] + order_within(party)
@@ -138,7 +135,7 @@ class Emitter:
             first,
             second,
             party,
-            scale=scale,
+            scale=self._scale,
             rng=self._rng,
             identity=self._settings.identity,
             answered=before,

@@ -25,24 +25,22 @@ class SingleRecorder:
 
     def __init__(self, segment_length: int | None) -> None:
         self._limit = segment_length or 0
-        self.forget()
+        self._steps: list[tuple[Any, Any, np.ndarray]] = []
 
     def forget(self) -> None:
         """Drop the unfinished segment."""
-        self._obs, self._action, self._features = [], [], []
+        self._steps.clear()
 
     def record(self, obs: Any, action: Any, features: np.ndarray, done: bool) -> Clips | None:
         """Take one step; return the segment if it is finished."""
-        self._obs.append(obs)
-        self._action.append(action)
-        self._features.append(features)
-        if not done and len(self._obs) != self._limit:
+        steps = self._steps
+        steps.append((obs, action, features))
+        if not done and len(steps) != self._limit:
             return None
-        obs, action, features = (
-            np.array(steps)[None] for steps in (self._obs, self._action, self._features)
-        )
-        self.forget()
-        return Clips(obs, action, features, np.array([obs.shape[1]]))
+        arrays = [np.array(column)[None] for column in zip(*steps, strict=True)]
+        length = np.array([len(steps)])
+        steps.clear()
+        return Clips(arrays[0], arrays[1], arrays[2], length)
 
 
 @final

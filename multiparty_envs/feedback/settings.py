@@ -26,9 +26,9 @@ class Feedback:
     """Steps of a segment, unless its episode ends sooner. None: whole episodes; 1: one action."""
     budget: int | None = None
     """Answers in all, after which the environment is silent; a skip is not an answer. None: any."""
-    every: int = 8
+    every: int = 16
     """New segments between two rounds of queries."""
-    queries: int = 8
+    queries: int = 16
     """Queries of a round."""
     window: int = 128
     """The latest segments, from which pairs are taken; 2 or more."""
