@@ -40,8 +40,8 @@ class Attribute(NamedTuple):
         return np.asarray(self.best + self.step * np.asarray(level))
 
 
-def service(num_prices: int) -> tuple[Attribute, ...]:
-    """Return the attributes; their levels lie within the range that the travellers judged."""
+def attributes(num_prices: int) -> tuple[Attribute, ...]:
+    """Return the sides of the service; their levels lie within the range that people judged."""
     cheaper, faster, fewer, better = (
         ("cheaper", "dearer"),
         ("faster", "slower"),
@@ -54,6 +54,65 @@ def service(num_prices: int) -> tuple[Attribute, ...]:
         Attribute("changes", 0.0, 1.0, 3, 1, 2, fewer, "changes", 1.0),
         Attribute("comfort", 0.0, 1.0, 3, 1, 2, better, "class (0 best)", 1.0),
     )
+
+
+@final
+class Service:
+    """Every combination of levels and budget, and how decisions lead from one to another.
+
+    Attributes:
+        sides: the four attributes.
+        sizes: number of levels of each, then of the budget.
+        levels: [S, 5], the level of each, then the budget.
+    """
+
+    def __init__(self, num_prices: int, max_budget: int) -> None:
+        self.sides = attributes(num_prices)
+        self.sizes = (*(side.levels for side in self.sides), max_budget + 1)
+        self.levels = np.indices(self.sizes).reshape(len(self.sizes), -1).T
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Names of the decisions."""
+        return (*(verb for side in self.sides for verb in side.verbs), "save")
+
+    def start(self) -> np.ndarray:
+        """Return the distribution [S] of the first state, which is certain."""
+        first = [*(side.start for side in self.sides), START_BUDGET]
+        return (self.levels == first).all(axis=1).astype(np.float64)
+
+    def values(self) -> np.ndarray:
+        """Return the attributes [S, D] in the units of the recorded answers."""
+        columns = [side.value(self.levels[:, place]) for place, side in enumerate(self.sides)]
+        return np.stack(columns, axis=1)
+
+    def observations(self) -> np.ndarray:
+        """Return [S, O]: the levels and the budget, one-hot."""
+        columns = [np.eye(size)[self.levels[:, place]] for place, size in enumerate(self.sizes)]
+        return np.concatenate(columns, axis=1)
+
+    def moves(self, slip: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return successors and probabilities [S, A, K]; the second is "not carried out"."""
+        wanted = self.levels[:, None] + self._changes()  # [S, A, 5]
+        # budget beyond the most that can be saved is lost, all else out of range is refused
+        wanted[..., -1] = np.minimum(wanted[..., -1], self.sizes[-1] - 1)
+        fits = ((wanted >= 0) & (wanted < self.sizes)).all(axis=-1, keepdims=True)
+        reached = np.where(fits, wanted, self.levels[:, None])
+        target = np.ravel_multi_index(tuple(np.moveaxis(reached, -1, 0)), self.sizes)
+        chances = np.array([1.0 - slip, slip] if slip > 0.0 else [1.0])
+        here = np.broadcast_to(np.arange(len(self.levels))[:, None], target.shape)
+        successors = np.stack([target, here], axis=-1)[..., : len(chances)]
+        return successors, np.broadcast_to(chances, successors.shape)
+
+    def _changes(self) -> np.ndarray:
+        """Return [A, 5], what each decision adds to the levels and the budget."""
+        change = np.zeros((len(self.actions), len(self.sizes)), dtype=np.int64)
+        for place, side in enumerate(self.sides):
+            # one unit is lost on the way back, so that going to and fro earns nothing
+            change[2 * place, [place, -1]] = -1, -side.cost
+            change[2 * place + 1, [place, -1]] = 1, side.cost - 1
+        change[-1, -1] = 1  # to save
+        return change
 
 
 def timetable(
@@ -123,34 +182,28 @@ def timetable(
     Raises:
         ValueError: when a knob is out of range.
     """
-    attributes = service(expect.integer(num_prices, name="num_prices", low=2, high=8))
+    prices = expect.integer(num_prices, name="num_prices", low=2, high=8)
     most = expect.integer(max_budget, name="max_budget", low=START_BUDGET, high=50)
     slip = expect.number(slipperiness, name="slipperiness", low=0.0, high=1.0)
-    levels = _all_levels(attributes, most)
-    successors, probabilities = _moves(attributes, levels, slip)
-    values = np.stack([side.value(levels[:, i]) for i, side in enumerate(attributes)], axis=1)
-    first = [*(side.start for side in attributes), START_BUDGET]
-    initial = (levels == first).all(axis=1).astype(np.float64)
     steps = expect.integer(horizon, name="horizon", low=1)
-    actions = (*(verb for side in attributes for verb in side.verbs), "save")
-    people = part_worths().shape[1]
-    number = people if num_parties is None else num_parties
-    expect.integer(number, name="num_parties", low=1, high=people)
-    judges = _judges(population, number, num_clusters, conflict)
-    # answers see standardised returns; this gives them back the logit that was estimated
-    covariance = _covariance(values, (successors, probabilities, initial), steps)
+    service = Service(prices, most)
+    successors, probabilities = service.moves(slip)
+    judges = _judges(population, num_parties, num_clusters, conflict)
+    # answers see standardised returns; times their spread they have the estimated logit again
+    covariance = _covariance(service, successors, probabilities, steps)
     spread = np.sqrt(np.einsum("dm,de,em->m", judges.theta, covariance, judges.theta))
     rationality = expect.number(beta, name="beta", low=0.0) * spread
+    shape = (*successors.shape[:2], len(FEATURES))
     return FiniteMDP(
         successors=successors,
         probabilities=probabilities,
-        features=np.broadcast_to(values[:, None], (*successors.shape[:2], len(FEATURES))),
-        initial=initial,
+        features=np.broadcast_to(service.values()[:, None], shape),
+        initial=service.start(),
         population=replace(judges, choice=BradleyTerryLuce(beta=rationality)),
         horizon=steps,
-        observations=_observations(attributes, levels, most),
-        view=ServiceView(attributes, levels, steps),
-        names=Names(actions, FEATURES),
+        observations=service.observations(),
+        view=ServiceView(service, steps),
+        names=Names(service.actions, FEATURES),
     )
 
 
@@ -168,55 +221,33 @@ def part_worths() -> np.ndarray:
     return table
 
 
-def _all_levels(attributes: tuple[Attribute, ...], most: int) -> np.ndarray:
-    """Return [S, 5]: every combination of levels and budget."""
-    shape = (*(side.levels for side in attributes), most + 1)
-    return np.indices(shape).reshape(len(shape), -1).T
-
-
-def _moves(
-    attributes: tuple[Attribute, ...], levels: np.ndarray, slip: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return successors and probabilities [S, A, K]; the second successor is "not carried out"."""
-    shape = tuple(levels.max(axis=0) + 1)
-    change = np.zeros((2 * len(attributes) + 1, len(shape)), dtype=np.int64)
-    change[-1, -1] = 1  # to save
-    for place, side in enumerate(attributes):
-        change[2 * place, [place, -1]] = -1, -side.cost
-        change[2 * place + 1, [place, -1]] = 1, side.cost - 1
-    wanted = levels[:, None] + change  # [S, A, 5]
-    # budget beyond the most that can be saved is lost, all else out of range is refused
-    wanted[..., -1] = np.minimum(wanted[..., -1], shape[-1] - 1)
-    fits = ((wanted >= 0) & (wanted < shape)).all(axis=-1, keepdims=True)
-    reached = np.where(fits, wanted, levels[:, None])
-    target = np.ravel_multi_index(tuple(np.moveaxis(reached, -1, 0)), shape)
-    chances = np.array([1.0 - slip, slip] if slip > 0.0 else [1.0])
-    here = np.broadcast_to(np.arange(len(levels))[:, None], target.shape)
-    successors = np.stack([target, here], axis=-1)[..., : len(chances)]
-    return successors, np.broadcast_to(chances, successors.shape)
-
-
 def _covariance(
-    values: np.ndarray, world: tuple[np.ndarray, np.ndarray, np.ndarray], steps: int
+    service: Service, successors: np.ndarray, probabilities: np.ndarray, steps: int
 ) -> np.ndarray:
     """Return the covariance [D, D] of a step's features under random decisions."""
-    successors, probabilities, now = world
-    seen = np.zeros_like(now)
+    now = service.start()
+    seen = np.zeros_like(now)  # [S], share of the steps that are spent in a state
     for _ in range(steps):
         seen += now / steps
         flow = now[:, None, None] * probabilities / successors.shape[1]
         now = np.bincount(successors.reshape(-1), flow.reshape(-1), minlength=len(now))
+    values = service.values()
     centred = values - seen @ values
     return centred.T @ (seen[:, None] * centred)
 
 
-def _judges(population: str, number: int, num_clusters: int, conflict: float) -> Population:
+def _judges(
+    population: str, num_parties: int | None, num_clusters: int, conflict: float
+) -> Population:
     """Return the first travellers of the panel, or the means of their segments."""
+    everybody = part_worths()
+    number = everybody.shape[1] if num_parties is None else num_parties
+    expect.integer(number, name="num_parties", low=1, high=everybody.shape[1])
     expect.choice(population, POPULATIONS, name="population")
     expect.number(conflict, name="conflict", low=0.0, high=1.0)
     most = number if population == "clusters" else MOST_CLUSTERS
     expect.integer(num_clusters, name="num_clusters", low=1, high=min(most, MOST_CLUSTERS))
-    theta = part_worths()[:, :number]
+    theta = everybody[:, :number]
     segment = _segments(theta, min(num_clusters, number))
     theta = conflict * theta + (1.0 - conflict) * theta.mean(axis=1, keepdims=True)
     if population == "travellers":
@@ -234,36 +265,31 @@ def _segments(theta: np.ndarray, kinds: int) -> np.ndarray:
 
     # equal slices along the main direction of disagreement: a start that leaves nothing to chance
     centred = theta - theta.mean(axis=1, keepdims=True)
-    order = np.argsort(np.linalg.svd(centred)[0][:, 0] @ centred, kind="stable")
+    axis = np.linalg.svd(centred)[0][:, 0]
+    axis = axis * np.sign(axis[np.abs(axis).argmax()])  # the sign of a singular vector is arbitrary
+    order = np.argsort(axis @ centred, kind="stable")
     start = np.stack([theta[:, part].mean(axis=1) for part in np.array_split(order, kinds)])
     _, label = kmeans2(theta.T, start, iter=100, minit="matrix", missing="raise")
     return np.argsort(np.argsort(-np.bincount(label, minlength=kinds), kind="stable"))[label]
-
-
-def _observations(attributes: tuple[Attribute, ...], levels: np.ndarray, most: int) -> np.ndarray:
-    """Return [S, O]: the levels and the budget, one-hot."""
-    sizes = (*(side.levels for side in attributes), most + 1)
-    return np.concatenate([np.eye(size)[levels[:, i]] for i, size in enumerate(sizes)], axis=1)
 
 
 @final
 class ServiceView(View):
     """The service as four ladders, the best level on top, and the budget as coins."""
 
-    def __init__(self, attributes: tuple[Attribute, ...], levels: np.ndarray, steps: int) -> None:
-        self.attributes = attributes
-        self.levels = levels
+    def __init__(self, service: Service, steps: int) -> None:
+        self.service = service
         self.steps = steps
 
     def frame(self, state: FiniteState) -> np.ndarray:
         """Return the ladders above coins and the time left."""
-        *level, budget = self.levels[int(state.cell)]
-        height = 70 + 34 * max(side.levels for side in self.attributes)
-        canvas = Canvas(130 * len(self.attributes), height + 44)
-        for place, side in enumerate(self.attributes):
+        *level, budget = self.service.levels[int(state.cell)]
+        height = 70 + 34 * max(side.levels for side in self.service.sides)
+        canvas = Canvas(130 * len(self.service.sides), height + 44)
+        for place, side in enumerate(self.service.sides):
             _draw_ladder(canvas, place, side, int(level[place]))
         canvas.text((16, height + 12), "budget", drawing.FAINT)
-        for coin in range(int(self.levels[:, -1].max())):
+        for coin in range(self.service.sizes[-1] - 1):
             colour = drawing.PALETTE[4] if coin < budget else drawing.LINE
             canvas.disc((72 + 22 * coin, height + 15), 8, colour)
         left = (self.steps - int(state.time)) / self.steps
@@ -275,11 +301,11 @@ class ServiceView(View):
 
     def text(self, state: FiniteState) -> str:
         """Return one line for each side of the service, then budget and time left."""
-        *level, budget = self.levels[int(state.cell)]
+        *level, budget = self.service.levels[int(state.cell)]
         lines = [
             f"{side.name:8} {_worded(side, int(level[i])):>24}  "
             + "".join("*" if j == level[i] else "-" for j in range(side.levels))
-            for i, side in enumerate(self.attributes)
+            for i, side in enumerate(self.service.sides)
         ]
         return "\n".join([*lines, f"budget {budget}  time left {self.steps - int(state.time)}"])
 

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from agents.planning import best_response, party_scale, solve, uniform_policy
 from multiparty_envs import data
-from multiparty_envs.envs.timetable import part_worths, service, timetable
+from multiparty_envs.envs.timetable import attributes, part_worths, timetable
 from multiparty_envs.welfare import MaxMin
 
 
@@ -17,13 +17,13 @@ def world():
 
 def state_of(world, *levels):
     """The state with these levels of price, time, changes, comfort and budget."""
-    return int(np.flatnonzero((world.view.levels == levels).all(axis=1))[0])
+    return int(np.flatnonzero((world.view.service.levels == levels).all(axis=1))[0])
 
 
 def after(world, state, action):
     """The levels when the decision is carried out."""
     number = world.names.actions.index(action)
-    return world.view.levels[world.successors[state, number, 0]].tolist()
+    return world.view.service.levels[world.successors[state, number, 0]].tolist()
 
 
 def test_parties_are_the_travellers(world):
@@ -140,7 +140,7 @@ def test_first_travellers(count):
 def test_num_prices(prices):
     world = timetable(num_prices=prices)
     assert world.num_states == prices * 27 * 6
-    assert service(prices)[0].value(prices - 1) == 1.0 + prices
+    assert attributes(prices)[0].value(prices - 1) == 1.0 + prices
 
 
 @pytest.mark.parametrize(
@@ -163,3 +163,14 @@ def test_num_prices(prices):
 def test_bad_knobs(knobs, message):
     with pytest.raises(ValueError, match=message):
         timetable(**knobs)
+
+
+@pytest.mark.parametrize("text", ["person,price,time,changes,comfort\n1,0,0,0,0\n", "person,pri"])
+def test_foreign_part_worths_are_refused(text, tmp_path, monkeypatch):
+    from multiparty_envs.envs import timetable as module
+
+    path = tmp_path / "other.csv"
+    path.write_text(text)
+    monkeypatch.setattr(module, "PART_WORTHS", path)
+    with pytest.raises(ValueError, match=r"other\.csv"):
+        module.part_worths.__wrapped__()
