@@ -148,9 +148,9 @@ def timetable(
         Box [20], 0 or 1: level of price (4), time (3), changes (3), comfort (3), budget left (6),
         each one-hot; last the share of time left.
     Reward per party:
-        price * w_1 + time * w_2 + changes * w_3 + comfort * w_4 of the present service, in the
-        units of the panel (tens of guilders, hours, number, class with 0 the best); weights are
-        mostly negative, so that rewards are -50 .. 5 a step.
+        price * w_1 + time * w_2 + changes * w_3 + comfort * w_4, each attribute of the present
+        service less that of the first, in the units of the panel (tens of guilders, hours,
+        number, class with 0 the best); -10 .. 15 a step, 0 for leaving everything as it is.
     Start:
         40 guilders, 120 minutes, one change, comfort class 1, budget 2.
     End:
@@ -159,8 +159,8 @@ def timetable(
         Policy level, default knobs, exact with certificate (`agents.planning.solve`).
         Range-normalised, 0 for the behaviour policy's return and 1 for a party's own best:
         utilitarian 0.830, Nash -0.216 (mean log), max-min 0.583.
-        Raw: utilitarian -209.024, Nash 4.076 (log gains over the behaviour policy's return),
-        max-min -268.027.
+        Raw: utilitarian 49.550, Nash 4.076 (log gains over the behaviour policy's return),
+        max-min 33.606.
     Source:
         [BenAkiva1993] for the answers; the planner is ours.
     Versions:
@@ -193,11 +193,13 @@ def timetable(
     covariance = _covariance(service, successors, probabilities, steps)
     spread = np.sqrt(np.einsum("dm,de,em->m", judges.theta, covariance, judges.theta))
     rationality = expect.number(beta, name="beta", low=0.0) * spread
+    values = service.values()
+    gains = values - service.start() @ values
     shape = (*successors.shape[:2], len(FEATURES))
     return FiniteMDP(
         successors=successors,
         probabilities=probabilities,
-        features=np.broadcast_to(service.values()[:, None], shape),
+        features=np.broadcast_to(gains[:, None], shape),
         initial=service.start(),
         population=replace(judges, choice=BradleyTerryLuce(beta=rationality)),
         horizon=steps,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from agents.planning import best_response, party_scale, solve, uniform_policy
+from agents.planning import best_response, party_scale, policy_returns, solve, uniform_policy
 from multiparty_envs import data
 from multiparty_envs.envs.timetable import attributes, part_worths, timetable
 from multiparty_envs.welfare import MaxMin
@@ -33,10 +33,17 @@ def test_parties_are_the_travellers(world):
 
 
 def test_features_are_in_the_units_of_the_answers(world):
-    shown = data.load("train").features
-    low, high = world.feature_table.min(axis=(0, 1)), world.feature_table.max(axis=(0, 1))
-    assert (low >= shown.min(axis=(0, 1))).all()
-    assert (high <= shown.max(axis=(0, 1))).all()
+    shown = data.load("train").features.reshape(-1, 4)
+    first = np.array([4.0, 2.0, 1.0, 1.0])  # 40 guilders, two hours, one change, class 1
+    service = world.feature_table.reshape(-1, 4) + first
+    assert (service.min(axis=0) >= shown.min(axis=0)).all()
+    assert (service.max(axis=0) <= shown.max(axis=0)).all()
+
+
+def test_leaving_everything_as_it_is_gives_nothing(world):
+    save = np.zeros((world.num_states, 9))
+    save[:, world.names.actions.index("save")] = 1.0
+    assert_allclose(policy_returns(world, save), 0.0)
 
 
 def test_part_worths_explain_the_answers():
