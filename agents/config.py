@@ -18,14 +18,14 @@ class PPOConfig:
 
     total_steps: int = 300_000
     """Environment steps of all copies together. Usual 1e5 to 1e7."""
-    num_copies: int = 128
+    num_copies: int = 256
     """N, copies of the world that are stepped together. Usual 8 to 1024."""
     num_steps: int | None = None
     """T, steps per copy between updates; None: the horizon, at most 128. Usual 32 to 2048."""
     epochs: int = 10
     """Passes over a batch. Usual 3 to 20."""
     minibatches: int = 1
-    """Parts of a pass, one gradient step each. Usual 1 to 32."""
+    """Parts of a batch, of whole copies, with a gradient step each. Usual 1 to 32."""
     learning_rate: float = 3e-3
     """Adam's first step size; it falls linearly to zero. Usual 1e-4 to 1e-2."""
     clip: float = 0.2
@@ -41,7 +41,13 @@ class PPOConfig:
     hidden: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers, of the actor and of the critic."""
     weight_rate: float = 1.0
-    """Step of the welfare weights towards the worst-off party (max-min). Usual 0.1 to 10."""
+    """Max-min: how far a return moves the logit of its party's weight, each batch. Usual 0.1 to 3."""
+    weight_sharpness: float = 30.0
+    """Max-min: inverse temperature of the weights' softmin of present returns. Usual 10 to 100."""
+    return_memory: float = 0.8
+    """Share of the past in the estimate of the parties' returns. Usual 0.5 to 0.95."""
+    averaging: float = 0.3
+    """The policy has the mean parameters of this last share of the batches; 0: the last ones."""
     device: str = "cpu"
     """Where everything lives, as torch names it."""
     threads: int = 1
@@ -57,9 +63,11 @@ class PPOConfig:
         for name in ("learning_rate", "clip", "max_gradient_norm"):
             if expect.number(getattr(self, name), name=name, low=0.0) == 0.0:
                 raise ValueError(f"{name} should be above 0")
-        for name in ("entropy", "value_coefficient", "weight_rate"):
+        for name in ("entropy", "value_coefficient", "weight_rate", "weight_sharpness"):
             expect.number(getattr(self, name), name=name, low=0.0)
-        expect.number(self.gae_lambda, name="gae_lambda", low=0.0, high=1.0)
+        for name in ("gae_lambda", "return_memory", "averaging"):
+            expect.number(getattr(self, name), name=name, low=0.0, high=1.0)
+        expect.integer(self.minibatches, name="minibatches", low=1, high=self.num_copies)
 
     def steps_per_copy(self, horizon: int) -> int:
         """Return T for a world of that horizon."""

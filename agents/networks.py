@@ -48,6 +48,35 @@ def mlp(sizes: Sequence[int], last_gain: float, generator: torch.Generator | Non
 
 
 @final
+class Critic(nn.Module):
+    """A network of values whose outputs are in units of the returns' usual size.
+
+    Args:
+        network: [B, O] -> [B, H].
+    """
+
+    unit: Tensor
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("unit", torch.ones(()))
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Return expected returns [B, H]."""
+        return self.network(obs) * self.unit
+
+    def measure(self, returns: Tensor) -> None:
+        """Let the unit be the root of the mean square of `returns`, or one where all are zero."""
+        size = returns.square().mean().sqrt()
+        self.unit.copy_(torch.where(size > 0.0, size, 1.0))
+
+    def error(self, obs: Tensor, target: Tensor) -> Tensor:
+        """Return the squared error [B], summed over heads, in units."""
+        return (self.network(obs) - target / self.unit).square().sum(dim=-1)
+
+
+@final
 class NetworkPolicy(Policy):
     """A softmax policy whose logits a network gives.
 

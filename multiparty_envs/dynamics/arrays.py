@@ -28,8 +28,8 @@ def map_state(function: Callable[..., Any], *states: Any) -> Any:
     """Apply `function` to the arrays of `states`, which are built alike."""
     first = states[0]
     if isinstance(first, tuple):
-        parts = [function(*leaves) for leaves in zip(*states, strict=True)]
-        return type(first)(*parts)  # a NamedTuple: its fields in order
+        parts = [map_state(function, *fields) for fields in zip(*states, strict=True)]
+        return type(first)(*parts)  # a NamedTuple: its fields in order, themselves states
     return function(*states)
 
 

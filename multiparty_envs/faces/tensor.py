@@ -100,6 +100,11 @@ class TensorEnv:
         self._restart(ended, after, final_obs)
         return TensorStep(self._obs, rewards, ended, ended & False, final_obs, steps)
 
+    @property
+    def state(self) -> Any:
+        """Where the copies are, [N, ...]; None before the first reset."""
+        return self._state
+
     def _restart(self, ended: torch.Tensor, after: Any, final_obs: torch.Tensor) -> None:
         """Go on after the step, at the start of the next episode where `ended` [N]."""
         assert self._draw is not None

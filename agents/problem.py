@@ -1,0 +1,104 @@
+"""What to train for, checked once at the door of every trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+
+from multiparty_envs import expect
+from multiparty_envs.dynamics import Dynamics
+from multiparty_envs.feedback import Steps
+from multiparty_envs.rewards.base import RewardLearner
+from multiparty_envs.streams import Draw
+from multiparty_envs.welfare.base import Welfare
+from multiparty_envs.welfare.scale import LEVELS, Scale
+from multiparty_envs.wrappers.accrued import AccruedReturns
+
+RewardOf = Callable[[Steps], Any]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A world, whose rewards count, and the welfare that is to rise.
+
+    Attributes:
+        dynamics: the world; at level "episode" with the returns accrued so far in it.
+        welfare: how the parties' rewards become one.
+        level: where it sits.
+        rewards: from steps to rewards [..., M]; None: the true ones.
+        scale: the units of the M parties.
+    """
+
+    dynamics: Dynamics
+    welfare: Welfare
+    level: str
+    rewards: RewardOf | None
+    scale: Scale
+
+    @classmethod
+    def of(
+        cls,
+        dynamics: Dynamics,
+        welfare: Welfare,
+        level: str,
+        rewards: RewardLearner | None,
+        scale: Scale | None,
+    ) -> Problem:
+        """Check what a trainer was given.
+
+        Raises:
+            TypeError: when `dynamics` or `welfare` is something else.
+            ValueError: for spaces, a level, a scale or rewards that do not fit.
+        """
+        if not isinstance(dynamics, Dynamics):
+            raise TypeError(f"dynamics should be a Dynamics, is {dynamics!r}")
+        if not isinstance(welfare, Welfare):
+            raise TypeError(f"welfare should be a Welfare, is {welfare!r}")
+        expect.choice(level, LEVELS, name="level")
+        _check_spaces(dynamics)
+        reward_of = None if rewards is None else rewards.rewards
+        parties = _count_parties(dynamics, reward_of)
+        scale = Scale.none(parties) if scale is None else scale
+        if len(scale.unit) != parties:
+            raise ValueError(f"scale is for {len(scale.unit)} parties, the rewards for {parties}")
+        if level == "episode":
+            dynamics = AccruedReturns(dynamics, reward_of, scale)
+        return cls(dynamics, welfare, level, reward_of, scale)
+
+    @property
+    def observation_size(self) -> int:
+        """O."""
+        assert self.dynamics.observation_space.shape is not None
+        return self.dynamics.observation_space.shape[0]
+
+    @property
+    def num_actions(self) -> int:
+        """A."""
+        assert isinstance(self.dynamics.action_space, Discrete)
+        return int(self.dynamics.action_space.n)
+
+
+def _check_spaces(dynamics: Dynamics) -> None:
+    seen, acted = dynamics.observation_space, dynamics.action_space
+    if not isinstance(seen, Box) or len(seen.shape) != 1:
+        raise ValueError(f"the observation space should be a flat Box, is {seen}")
+    if not isinstance(acted, Discrete) or acted.start != 0:
+        raise ValueError(f"the action space should be Discrete from 0, is {acted}")
+
+
+def _count_parties(dynamics: Dynamics, rewards: RewardOf | None) -> int:
+    """Return M, of learned rewards by asking about one step."""
+    if rewards is None:
+        return dynamics.population.num_parties
+    draw, action = Draw.seeded([0]), np.zeros(1, dtype=np.int64)
+    state = dynamics.initial(1, draw)
+    features = dynamics.features(state, action, dynamics.transition(state, action, draw))
+    learned = expect.finite(
+        rewards(Steps(dynamics.observe(state), action, features)), name="learned rewards"
+    )
+    return expect.shape(learned, 1, None, name="learned rewards").shape[1]
