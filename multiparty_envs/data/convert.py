@@ -22,6 +22,7 @@ Columns = Mapping[str, np.ndarray]
 def train(raw: Columns) -> dict[str, np.ndarray]:
     """Train: one row a task with columns price1 … comfort2 -> two rows a task."""
     first = np.arange(len(raw["id"])) * 2
+    # our names first, theirs (without the number of the alternative) second
     shown = {"price": "price", "time": "time", "changes": "change", "comfort": "comfort"}
     columns = {
         "person": np.repeat(raw["id"], 2),
@@ -36,6 +37,7 @@ def train(raw: Columns) -> dict[str, np.ndarray]:
 
 def electricity(raw: Columns) -> dict[str, np.ndarray]:
     """Electricity: already one row an alternative; columns get readable names."""
+    # pf: fixed price, cl: contract length, loc and wk: local and well-known company
     names = {
         "person": "id",
         "task": "chid",
@@ -58,7 +60,7 @@ def _interleaved(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def main(source: Path, target: Path) -> None:
     """Convert both files."""
     for convert, file in ((train, "train_data.csv.gz"), (electricity, "electricity.csv.gz")):
-        write_columns(target / f"{convert.__name__}.csv.gz", convert(read_columns(source / file)))  # pyright: ignore[reportArgumentType]
+        write_columns(target / f"{convert.__name__}.csv.gz", convert(read_columns(source / file)))
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ class ChoicePanel:
         if available.dtype != np.bool_:
             raise TypeError(f"available should be bool, is {available.dtype}")
         expect.shape(available, count, options, name="available")
+        # with a single alternative a choice tells nothing
         few = np.flatnonzero(available.sum(axis=1) < 2)
         if few.size:
             raise ValueError(f"task {few[0]} should offer two alternatives or more")
@@ -86,9 +87,10 @@ class ChoicePanel:
         """Build a panel from a long table: one row for each alternative on offer in a task.
 
         Args:
-            columns: "person", "task" and "alternative" (any labels), "chosen" (1 or 0, true or
-                false), and one column of numbers for each feature. An alternative without a row
-                was unavailable. People, tasks and alternatives keep the order in which they come.
+            columns: a mapping or a pandas table with "person", "task" and "alternative" (any
+                labels), "chosen" (1 or 0, true or false), and one column of numbers for each
+                feature. An alternative without a row was unavailable. People, tasks and
+                alternatives keep the order in which they come.
             units: what to divide a feature by; 1 if not named.
             source: where the answers come from.
 
@@ -98,6 +100,7 @@ class ChoicePanel:
         """
         names = _feature_names(columns, units or {})
         person, people = _encoded(columns["person"])
+        # people may number their tasks each from one
         pairs = [f"{who} {what}" for who, what in zip(person, columns["task"], strict=True)]
         task, tasks = _encoded(pairs)
         option, options = _encoded(columns["alternative"])
@@ -158,6 +161,7 @@ def _only_choice(
 def _encoded(labels: Sequence[object] | np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     """Number labels from 0 up in the order in which they first come."""
     text = np.array([str(label) for label in labels])
+    # unique sorts, so "10" would come before "2"; the order of the table is put back
     names, first, inverse = np.unique(text, return_index=True, return_inverse=True)
     order = np.argsort(first)
     rank = np.empty(len(order), dtype=np.int64)

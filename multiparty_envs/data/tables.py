@@ -7,7 +7,7 @@ import gzip
 import io
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ def read_columns(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         FileNotFoundError: when there is no such file.
         ValueError: when it is truncated, not text, or a line has too few or too many cells.
     """
+    # packed and unpacked at once: tables of people's choices are small
     raw = Path(path).read_bytes()
     try:
         text = (gzip.decompress(raw) if Path(path).suffix == ".gz" else raw).decode("utf-8")
@@ -37,7 +38,7 @@ def read_columns(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     return {name: np.array([row[i] for row in rows[1:]]) for i, name in enumerate(header)}
 
 
-def write_columns(path: str | os.PathLike[str], columns: Mapping[str, Sequence[object]]) -> None:
+def write_columns(path: str | os.PathLike[str], columns: Mapping[str, Iterable[object]]) -> None:
     """Write columns of equal length as gzipped text; the same columns give the same bytes."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -77,7 +76,11 @@ class Answers(ABC):
 
     def subset(self, index: Any) -> Self:
         """The rows at `index` (whole numbers, a [K] bool mask or a slice), on the same bank."""
-        return replace(self, **{name: getattr(self, name)[index] for name in self.ROWS})  # pyright: ignore[reportArgumentType]
+        rows = {name: getattr(self, name)[index] for name in self.ROWS}
+        return self._on(self.segments, **rows)
+
+    def _on(self, bank: Segments, **rows: np.ndarray) -> Self:
+        return self._build(segments=bank, num_parties=self.num_parties, names=self.names, **rows)
 
     def of_party(self, party: int) -> Self:
         """The answers of one party; it keeps its number.
@@ -104,6 +107,7 @@ class Answers(ABC):
         """
         expect.number(fraction, name="fraction", low=0.0, high=1.0, open_=True)
         group = self.party if by_party else np.zeros(len(self), dtype=np.int64)
+        # the first of each group in a random order are held out
         shuffled = rng.permutation(len(self))
         wanted = np.rint(fraction * np.bincount(group, minlength=1))
         held_out = np.zeros(len(self), dtype=bool)
@@ -130,6 +134,7 @@ class Answers(ABC):
                     f"parts should have the same parties, have {first.num_parties} and "
                     f"{part.num_parties}, or differ in names"
                 )
+        # by identity, in order: banks are large, and rounds of questions often share one
         banks = list({id(part.segments): part.segments for part in parts}.values())
         ends = np.cumsum([0] + [bank.num_segments for bank in banks])
         offset = {id(bank): int(end) for bank, end in zip(banks, ends[:-1], strict=True)}
@@ -138,12 +143,13 @@ class Answers(ABC):
             for name in cls.ROWS
         }
         bank = banks[0] if len(banks) == 1 else concatenate(tuple(banks))
-        return replace(first, segments=bank, **rows)  # pyright: ignore[reportArgumentType]
+        return first._on(bank, **rows)
 
     def _shifted(self, name: str, offset: int) -> np.ndarray:
         array = getattr(self, name)
         if name not in self.POINTERS or not offset:
             return array
+        # -1 stands for nothing and goes on doing so
         return np.where(array < 0, array, array + offset)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -162,7 +168,7 @@ class Answers(ABC):
         """
         arrays, num_parties, names = storage.load(path, cls.FORMAT, cls.ROWS)
         bank = Segments(**{name: arrays.pop(name) for name in storage.BANK})
-        return cls(segments=bank, num_parties=num_parties, names=names, **arrays)  # pyright: ignore[reportCallIssue]
+        return cls._build(segments=bank, num_parties=num_parties, names=names, **arrays)
 
     def to_pandas(self) -> pandas.DataFrame:
         """The rows as a table: one column for each array, `name_0`, `name_1`, … for [K, J]."""
@@ -191,7 +197,13 @@ class Answers(ABC):
             ValueError: when a column is missing or a row does not fit.
         """
         rows = {name: _column(frame, name) for name in cls.ROWS}
-        return cls(segments=segments, num_parties=num_parties, names=names, **rows)  # pyright: ignore[reportCallIssue]
+        return cls._build(segments=segments, num_parties=num_parties, names=names, **rows)
+
+    @classmethod
+    def _build(cls, **fields: Any) -> Self:
+        # the fields are those of the subclass, which this class cannot know
+        build: Callable[..., Self] = cls
+        return build(**fields)
 
 
 def whole(

@@ -108,6 +108,7 @@ class Emitter:
             return None
         self._window.append(clips)
         self._new += len(clips.length)
+        # many segments may end at one step, so several rounds may be due together
         rounds, left = divmod(self._new, self._settings.every)
         if not rounds or self._window.num_segments < 2:
             return None
@@ -125,6 +126,7 @@ class Emitter:
         if callable(self._scale):
             self._scale = self._scale()
         party = self._assignment.draw(count)
+        # the answers carry only the segments they are about
         used, place = np.unique(np.concatenate(self._pairs(party)), return_inverse=True)
         before = self._asked[party] + order_within(party)
         self._asked += np.bincount(party, minlength=len(self._asked))

@@ -85,6 +85,7 @@ class Recorder:
     def _grow(self, *values: np.ndarray) -> None:
         """Make the first ring, or one twice as long that holds the same steps."""
         if not self._ring:
+            # a ring as long as a segment is enough; episodes may need it to grow
             length = self._limit or 64
             self._ring = tuple(np.zeros((length, *v.shape), dtype=v.dtype) for v in values)
             return
@@ -101,6 +102,7 @@ class Recorder:
         start, length = self._start[copy], age[copy]
         step = np.arange(length.max())  # [L]
         row = (start[:, None] + step) % len(self._ring[0])  # [E, L]
+        # rows of the ring that belong to what came before or to nothing yet
         beyond = step >= length[:, None]
         obs, action, features = (ring[row, copy[:, None]] for ring in self._ring)
         for clip in (obs, action, features):

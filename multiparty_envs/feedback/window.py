@@ -29,6 +29,7 @@ class Window:
         """Add E segments; the oldest make way."""
         self._fit(clips)
         count, length = clips.obs.shape[:2]
+        # of more than fit, only the last have a place
         kept = slice(max(0, count - self._size), count)
         place = np.arange(self._added + kept.start, self._added + count) % self._size
         self._length[place] = clips.length[kept]
@@ -46,6 +47,7 @@ class Window:
             )
         have = self._arrays[0].shape[1]
         if length > have:
+            # doubled, so that slowly growing episodes do not move everything each time
             longer = max(length, 2 * have) - have
             self._arrays = tuple(
                 np.pad(ring, [(0, 0), (0, longer)] + [(0, 0)] * (ring.ndim - 2))

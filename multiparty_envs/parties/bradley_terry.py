@@ -92,6 +92,7 @@ class BradleyTerryLuce(ChoiceModel):
     ) -> np.ndarray:
         """Chances [K, 4] of first, second, tie and skip."""
         theta = (population.theta / scale).T[party]  # [K, D]
+        # masked steps may hold anything, so they are zeroed after the product
         rewards = [
             np.where(seen.mask, np.einsum("kld,kd->kl", seen.features, theta), 0.0)
             for seen in (first, second)
@@ -117,6 +118,7 @@ class BradleyTerryLuce(ChoiceModel):
         seen = (ones, ones) if masks is None else masks
         gap = _myopic(first, seen[0], own["myopia"]) - _myopic(second, seen[1], own["myopia"])
         prefers = self._prefers(gap, own, answered)
+        # thresholds look at plain sums, and each overrides all that stands after it in the list
         answers = ~skips & ~ties
         return np.stack(
             [answers * prefers, answers * (1.0 - prefers), ~skips & ties, skips], axis=1
@@ -135,7 +137,7 @@ class BradleyTerryLuce(ChoiceModel):
 
 
 def _myopic(rewards: np.ndarray, mask: np.ndarray, myopia: np.ndarray) -> np.ndarray:
-    if (myopia == 1.0).all():
+    if (myopia == 1.0).all():  # the usual case needs no powers
         return rewards.sum(axis=1)
     # number of steps that come after each step
     later = np.cumsum(mask[:, ::-1], axis=1)[:, ::-1] - mask

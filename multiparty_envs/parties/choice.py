@@ -118,6 +118,7 @@ def draw_columns(chances: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def logistic(x: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-x)) without overflow."""
+    # the two are the same function; tanh saturates where exp would overflow
     return 0.5 + 0.5 * np.tanh(0.5 * x)
 
 

@@ -103,18 +103,26 @@ class Population:
     @property
     def num_clusters(self) -> int:
         """C."""
-        return int(np.max(self.cluster)) + 1  # pyright: ignore[reportArgumentType, reportCallIssue]
+        return int(np.max(self.cluster)) + 1
 
     def rewards(self, features: Array) -> Array:
-        """True rewards: features [..., D] -> [..., M], NumPy or (on a copy made by `on`) torch."""
+        """True rewards: features [..., D] -> [..., M], in NumPy, or in torch on a copy from `on`.
+
+        Raises:
+            TypeError: when features are torch tensors and this is not such a copy.
+        """
         if isinstance(features, np.ndarray):
             return features @ self.theta
+        if isinstance(self.theta, np.ndarray):
+            raise TypeError(f"features are {type(features).__name__}: take a copy by on(device)")
+        # torch, unlike NumPy, multiplies no float32 by float64
         return features @ self.theta.to(features.dtype)
 
     def on(self, device: Any) -> Population:
         """Return a copy whose `theta` is a torch tensor on `device`; the rest stays NumPy."""
         import torch
 
+        # not dataclasses.replace: it would check, and turn the tensor back into an array
         twin = copy.copy(self)
         object.__setattr__(twin, "theta", torch.tensor(np.asarray(self.theta), device=device))
         return twin
@@ -142,6 +150,7 @@ class Population:
         spread = rewards.sum(axis=1).std(axis=0)
         rewards = (rewards / np.where(spread > 0.0, spread, 1.0)).swapaxes(1, 2)  # [G, M, L]
         right, asked = np.zeros(self.num_parties), np.zeros(self.num_parties)
+        # round a circle: each segment beside the next one, the one after that, and so on
         for shift in range(1, min(len(rewards), PARTNERS + 1)):
             scores = self._scores(rewards, np.roll(rewards, shift, axis=0))
             right += scores[0]

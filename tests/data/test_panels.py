@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+import pandas
 import pytest
 
 from multiparty_envs.data import ChoicePanel, convert, load, read_columns, write_columns
@@ -86,8 +87,9 @@ def test_unknown_panel(name):
         load(name)
 
 
-def test_own_panel_with_unavailable_alternatives():
-    panel = ChoicePanel.from_table(OWN, units={"minutes": 60})
+@pytest.mark.parametrize("table", [dict, pandas.DataFrame])
+def test_own_panel_with_unavailable_alternatives(table):
+    panel = ChoicePanel.from_table(table(OWN), units={"minutes": 60})
     assert panel.people == ("Bo", "Al")
     assert panel.feature_names == ("price", "minutes")
     np.testing.assert_array_equal(panel.person, [0, 1, 0])

@@ -97,9 +97,7 @@ def test_skips_leave_no_row():
 
 def test_parties_whose_returns_never_vary_are_left_unscaled():
     people = Population(np.zeros((1, 2)))
-    answers = ask(
-        people, bank_of(), [0, 1], [1, 2], [0, 1], scale=np.array([0.0, 1.0]), rng=RNG(0)
-    )
+    answers = ask(people, bank_of(), [0, 1], [1, 2], [0, 1], scale=np.array([0.0, 1.0]), rng=RNG(0))
     assert len(answers) == 2
 
 

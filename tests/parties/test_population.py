@@ -28,6 +28,11 @@ def test_rewards_are_linear_in_numpy_and_torch(lead):
     assert moved.on("meta").rewards(torch.zeros(7, 2, device="meta")).shape == (7, 3)
 
 
+def test_tensors_need_a_population_on_their_device():
+    with pytest.raises(TypeError, match="take a copy by on"):
+        Population(THETA).rewards(torch.zeros(4, 2))
+
+
 def test_arrays_are_our_own_and_read_only():
     theta = THETA.copy()
     population = Population(theta)
