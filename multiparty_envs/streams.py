@@ -94,7 +94,7 @@ class Draw:
     @classmethod
     def seeded(cls, seeds: Sequence[int], name: str = "world") -> Draw:
         """Return the NumPy draw of copies seeded one by one."""
-        keys = [Streams(int(seed)).key(name) for seed in seeds]
+        keys = [Streams(seed).key(name) for seed in seeds]
         return cls(np.asarray(keys, dtype=np.int64))
 
     def uniform(self, *shape: int) -> Any:

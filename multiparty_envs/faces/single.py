@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, final
 
@@ -63,8 +64,9 @@ class PartyEnv(gymnasium.Env[np.ndarray, Any]):
         )
         self.dynamics = self.options.dynamics
         self.render_mode = render_mode
-        self.observation_space = self.dynamics.observation_space
-        self.action_space = self.dynamics.action_space
+        # copies: sampling from one face's space must not move another's generator
+        self.observation_space = copy.deepcopy(self.dynamics.observation_space)
+        self.action_space = copy.deepcopy(self.dynamics.action_space)
         if vector_reward:
             self.reward_space = self.options.reward_space()
         self._visible, self._vector = self.options.visible, vector_reward
@@ -78,10 +80,7 @@ class PartyEnv(gymnasium.Env[np.ndarray, Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Begin the next episode; a seed restarts everything, the people's answers included."""
-        if seed is None and self._episode < 0:
-            seed = Streams().seed
-        super().reset(seed=seed)
-        if seed is not None:
+        if seed is not None or self._episode < 0:
             self._seed(Streams(seed))
         elif self._running and self._emitter is not None:
             self._emitter.forget()
@@ -95,6 +94,7 @@ class PartyEnv(gymnasium.Env[np.ndarray, Any]):
         return obs, info
 
     def _seed(self, streams: Streams) -> None:
+        super().reset(seed=streams.seed)
         self._key = Draw.seeded([streams.seed]).key
         self._episode = -1
         self._emitter = emitter(self.options, streams, num_copies=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
@@ -14,6 +15,7 @@ from gymnasium.vector.utils import batch_space
 from multiparty_envs import expect
 from multiparty_envs.dynamics import Dynamics
 from multiparty_envs.dynamics.arrays import take_rows
+from multiparty_envs.faces.actions import as_action, as_choices
 from multiparty_envs.faces.copies import Copies
 from multiparty_envs.faces.judge import judge_of
 from multiparty_envs.faces.options import RENDER_MODES, Options
@@ -77,8 +79,9 @@ class PartyVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             expect.integer(max_episode_steps, name="max_episode_steps", low=1)
         self.dynamics = self.options.dynamics
         self.render_mode = render_mode
-        self.single_observation_space = self.dynamics.observation_space
-        self.single_action_space = self.dynamics.action_space
+        # copies: sampling from one face's space must not move another's generator
+        self.single_observation_space = copy.deepcopy(self.dynamics.observation_space)
+        self.single_action_space = copy.deepcopy(self.dynamics.action_space)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         if vector_reward:
@@ -106,10 +109,8 @@ class PartyVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             ValueError: when seeds or mask are not one for each copy, or the mask holds no copy.
         """
         mask = self._mask(options)
-        if seed is None and self._copies.state is None:
-            seed = Streams().seed
-        seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else seed
-        if seeds is not None:
+        seeds = self._seeds(seed)
+        if any(own is not None for own in seeds):
             self._seed(seeds)
         elif self._emitter is not None:
             self._emitter.forget()
@@ -158,35 +159,36 @@ class PartyVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         return tuple(self.options.picture(take_rows(state, i)) for i in range(self.num_envs))
 
     def _mask(self, options: dict[str, Any] | None) -> np.ndarray:
-        mask = (options or {}).get("reset_mask", self._all)
-        expect.shape(np.asarray(mask), self.num_envs, name="reset_mask")
+        mask = np.asarray((options or {}).get("reset_mask", self._all))
+        expect.shape(mask, self.num_envs, name="reset_mask")
         if mask.dtype != bool or not mask.any():
             raise ValueError(f"reset_mask should be bool and hold a copy, is {mask}")
         if self._copies.state is None and not mask.all():
             raise ResetNeeded("no episode has begun: reset all copies first")
         return mask
 
-    def _seed(self, seeds: Sequence[int | None]) -> None:
-        if len(seeds) != self.num_envs:
-            raise ValueError(f"seed should be {self.num_envs} seeds (num_envs), is {len(seeds)}")
-        given = [seed for seed in seeds if seed is not None]
-        super().reset(seed=given[0])
+    def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
+        """Return one seed a copy, None where it goes on; before the first episode none does."""
+        begun = self._copies.state is not None
+        if seed is None:
+            seed = [None] * self.num_envs if begun else Streams().seed
+        if isinstance(seed, int | np.integer):
+            return [int(seed) + i for i in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise ValueError(f"seed should be {self.num_envs} seeds (num_envs), is {len(seed)}")
+        return [Streams().seed if own is None and not begun else own for own in seed]
+
+    def _seed(self, seeds: list[int | None]) -> None:
+        first = Streams(next(seed for seed in seeds if seed is not None))
         self._copies.seed(seeds)
-        self._emitter = emitter(self.options, Streams(given[0]), self.num_envs)
+        super().reset(seed=first.seed)
+        self._emitter = emitter(self.options, first, self.num_envs)
 
     def _checked(self, actions: Any) -> np.ndarray:
-        """Return the actions as an array of our own: callers may go on writing into theirs."""
-        action, space = np.array(actions), self.single_action_space
-        if not isinstance(space, Discrete):
-            fits = self.action_space.contains(action)
-        else:
-            fits = action.shape == (self.num_envs,) and np.issubdtype(action.dtype, np.integer)
-            # as unsigned numbers the negative ones are large: one look for both ends
-            offset = (action - space.start if space.start else action).astype(np.int64, copy=False)
-            fits = fits and offset.view(np.uint64).max() < space.n
-        if not fits:
-            raise ValueError(f"actions should be {self.num_envs} of {space}, are {actions!r}")
-        return action
+        space = self.single_action_space
+        if isinstance(space, Discrete) and space.start == 0:
+            return as_choices(actions, self.action_space, int(space.n))
+        return as_action(actions, self.action_space)
 
     def _truncated(self) -> np.ndarray:
         if self._limit is None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from multiparty_envs.dynamics import Dynamics, FiniteMDP, FiniteState
 from multiparty_envs.dynamics.arrays import take_rows
+from multiparty_envs.faces.actions import as_action
 from multiparty_envs.faces.judge import TableJudge, WorldJudge
 from multiparty_envs.feedback import Steps
 from multiparty_envs.streams import Draw
@@ -164,10 +165,8 @@ class WorldWalker(Walker):
 
     def step(self, action: Any) -> tuple[np.ndarray, np.ndarray, float, bool]:
         """Step the batch of one."""
-        space = self._dynamics.action_space
-        if not space.contains(action):
-            raise ValueError(f"action should be in {space}, is {action!r}")
-        before, batch = self._batch, np.array(action)[None]
+        before = self._batch
+        batch = as_action(action, self._dynamics.action_space)[None]
         self._batch = self._dynamics.transition(before, batch, self._draw)
         self._latest = (before, batch, self._batch)
         verdict = self._judge.verdict(*self._latest)

@@ -14,8 +14,8 @@ from multiparty_envs.feedback import Comparisons, Feedback
 from multiparty_envs.streams import Streams
 
 COPIES = 256
-PATIENCE = 100_000
-"""Steps of all copies without one answer, after which nobody is expected to answer at all."""
+PATIENCE = 200
+"""Rounds of queries without one answer, after which nobody is expected to answer at all."""
 
 
 def collect(
@@ -55,6 +55,6 @@ def collect(
             parts.append(info["comparisons"])
             left, silent = left - len(parts[-1]), 0
         silent += 1
-        if silent > PATIENCE + 2 * dynamics.horizon * asked.every:
+        if silent > PATIENCE * dynamics.horizon * (1 + asked.every // COPIES):
             raise RuntimeError(f"{total - left} of {total} answers, then none: everybody skips")
     return Comparisons.concatenate(parts)
