@@ -36,8 +36,8 @@ def run(emitter, num_copies=1, steps=300, **kwargs):
 @pytest.mark.parametrize("length", [None, 1, 4])
 @pytest.mark.parametrize("num_copies", [1, 3, 100])
 def test_a_segment_is_a_stretch_of_one_episode(length, num_copies):
-    emitter = make(num_copies, segment_length=length, window=200)
-    answers = Comparisons.concatenate(run(emitter, num_copies))
+    emitter = make(num_copies, segment_length=length, window=200, every=4, queries=4)
+    answers = Comparisons.concatenate(run(emitter, num_copies, steps=150, ends=0.04))
     bank = answers.segments
     for features, obs, action, mask in zip(
         bank.features, bank.obs, bank.action, bank.mask, strict=True
