@@ -61,8 +61,8 @@ class Emitter:
         """Let an ensemble choose the pairs where the settings do not say "uniform".
 
         Args:
-            predict: from a bank of G segments to [E, G, M] returns in the eyes of E members.
-                Until it is given, pairs are uniform.
+            predict: from a bank of G segments to [E, G, M] (or [E, G, 1]) returns in the eyes of
+                E members. Until it is given, pairs are uniform.
         """
         self._predict = predict
 
@@ -147,5 +147,6 @@ class Emitter:
         size = self._window.num_segments
         if self._predict is None or self._settings.pairs == "uniform":
             return queries.uniform_pairs(len(party), size, self._rng)
-        predictions = self._predict(self._window.segments(np.arange(size)))
+        predictions = np.asarray(self._predict(self._window.segments(np.arange(size))))
+        expect.shape(predictions, None, size, None, name="predictions")
         return queries.guided_pairs(party, predictions, self._settings.pairs, self._rng)

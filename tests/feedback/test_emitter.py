@@ -250,6 +250,13 @@ def test_an_ensemble_chooses_the_pairs(pairs):
     assert shares[1] > 4 * shares[0]
 
 
+def test_predictions_must_be_about_the_segments_shown():
+    emitter = make(segment_length=1, pairs="information")
+    emitter.guide(lambda segments: np.zeros((2, 3)))
+    with pytest.raises(ValueError, match="predictions should have shape"):
+        run(emitter)
+
+
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
