@@ -163,7 +163,10 @@ class Draw:
 
     def _unit(self, bits: Any) -> Any:
         """Return the upper 53 bits as float64 in [0, 1)."""
-        return self._xp.astype(_shift(bits, 11), self._xp.float64) * 2.0**-53
+        high = _shift(bits, 11)
+        if isinstance(high, np.ndarray):
+            return high * 2.0**-53
+        return self._xp.astype(high, self._xp.float64) * 2.0**-53
 
 
 def _bits(number: Any) -> Any:

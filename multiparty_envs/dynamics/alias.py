@@ -5,10 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any, final
 
-import array_api_compat
 import numpy as np
 
-from multiparty_envs.dynamics.arrays import on_device, take
+from multiparty_envs.dynamics.arrays import cast, on_device, take, where
 
 
 @final
@@ -25,23 +24,21 @@ class AliasTable:
     def __init__(self, probabilities: np.ndarray) -> None:
         count, self.size = probabilities.shape
         keep, alias = _robin_hood(probabilities)
-        self.keep = keep.reshape(-1)  # [R * K] chance that a slot keeps its own outcome
-        # [R * K] the place, row * K + outcome, that it gives otherwise
+        # [R * K] where, between slot and slot + 1, a slot stops keeping its own outcome
+        self.bound = (np.arange(self.size) + keep).reshape(-1)
+        # [R * K] the place, row * K + outcome, that it gives beyond
         self.alias = (alias + self.size * np.arange(count)[:, None]).reshape(-1)
 
     def place(self, row: Any, uniform: Any) -> Any:
         """Return row * K + outcome [N] for the distributions `row` [N] and `uniform` [N]."""
-        xp = array_api_compat.array_namespace(uniform)
         scaled = uniform * self.size
-        slot = xp.astype(scaled, row.dtype)
-        place = row * self.size + slot
-        own = scaled - slot < take(self.keep, place)
-        return xp.where(own, place, take(self.alias, place))
+        place = row * self.size + cast(scaled, row.dtype)
+        return where(scaled < take(self.bound, place), place, take(self.alias, place))
 
     def to(self, device: Any) -> AliasTable:
         """Return this table as torch tensors on `device`."""
         moved = copy.copy(self)
-        moved.keep, moved.alias = on_device(self.keep, device), on_device(self.alias, device)
+        moved.bound, moved.alias = on_device(self.bound, device), on_device(self.alias, device)
         return moved
 
 

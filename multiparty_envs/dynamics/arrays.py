@@ -15,6 +15,16 @@ def take(table: Any, index: Any) -> Any:
     return table.index_select(0, index)
 
 
+def cast(array: Any, dtype: Any) -> Any:
+    """Return `array` with another dtype."""
+    return array.astype(dtype) if isinstance(array, np.ndarray) else array.to(dtype)
+
+
+def where(mask: Any, new: Any, old: Any) -> Any:
+    """Return `new` where `mask` holds, else `old`; all of one shape."""
+    return np.where(mask, new, old) if isinstance(mask, np.ndarray) else new.where(mask, old)
+
+
 def on_device(value: Any, device: Any) -> Any:
     """Return a NumPy array as a torch tensor on `device`; anything else as it is."""
     if not isinstance(value, np.ndarray) or value.dtype == object:

@@ -113,6 +113,7 @@ class FiniteMDP(Dynamics):
         self.starts = AliasTable(self.initial_table[None])
         likely = int(self.initial_table.argmax())
         self.start = likely if self.initial_table[likely] == 1.0 else None
+        self._ends_early = bool(self.terminal.any())
         self.time_left = np.linspace(1.0, 0.0, self.horizon + 1, dtype=np.float32)
         # the last column is a place for the time left, so that observing is one take
         self._seen = np.pad(self.observations, ((0, 0), (0, 1)))
@@ -156,7 +157,8 @@ class FiniteMDP(Dynamics):
 
     def terminated(self, state: FiniteState) -> Array:
         """Return whether a terminal cell was entered or the horizon reached."""
-        return take(self.terminal, state.cell) | (state.time >= self.horizon)
+        late = state.time >= self.horizon
+        return late | take(self.terminal, state.cell) if self._ends_early else late
 
     def to(self, device: Any) -> Self:
         """Return a copy whose tables are torch tensors on `device`."""

@@ -36,8 +36,8 @@ def as_choices(actions: Any, space: Space, count: int) -> np.ndarray:
         count: how many choices each has.
     """
     array = np.array(actions)
-    if array.dtype == np.int64 and array.shape == space.shape:
-        # as unsigned numbers the negative ones are large: one look finds what is out of range
-        if np.maximum.reduce(array.view(np.uint64)) < count:
-            return array
+    usual = array.dtype == np.int64 and array.shape == space.shape
+    # as unsigned numbers the negative ones are large: one look finds what is out of range
+    if usual and np.maximum.reduce(array.view(np.uint64)) < count:
+        return array
     return as_action(actions, space)

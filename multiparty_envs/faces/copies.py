@@ -31,13 +31,14 @@ class Copies:
         fresh.episode -= 1
         self._draw.put(rows, fresh)
 
-    def begin(self, rows: np.ndarray) -> None:
-        """Begin the next episode of the copies `rows`, leaving the others alone."""
+    def begin(self, rows: np.ndarray) -> Any:
+        """Begin the next episode of the copies `rows` only; return their first states."""
         fresh = self._draw.next_episode(rows)
         first = self.dynamics.initial(len(rows), fresh)
         self._draw.put(rows, fresh)
         whole = len(rows) == self.count
         self.state = first if whole else with_rows(self.state, rows, first)
+        return first
 
     def step(self, action: np.ndarray) -> np.ndarray:
         """Take one action a copy; return [N] bool, whether the world's episode ended."""

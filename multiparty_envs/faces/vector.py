@@ -224,14 +224,12 @@ class PartyVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     def _autoreset(self, done: np.ndarray, obs: np.ndarray, info: dict[str, Any]) -> None:
         """Begin anew where `done` [N]; write first observations into `obs`, last into `info`."""
         rows = np.flatnonzero(done)
-        final_obs = np.full(self.num_envs, None, dtype=object)
-        for row, last in zip(rows.tolist(), obs[rows], strict=True):
-            final_obs[row] = last
+        final_obs = np.empty(self.num_envs, dtype=object)  # all None
+        final_obs[rows] = np.fromiter(obs[rows], dtype=object, count=len(rows))
         info["final_obs"], info["_final_obs"] = final_obs, done.copy()
         info["final_info"], info["_final_info"] = self._final_info(rows, done, info), done.copy()
-        self._copies.begin(rows)
+        obs[rows] = self.dynamics.observe(self._copies.begin(rows))
         self._elapsed[rows] = 0
-        obs[rows] = self.dynamics.observe(take_rows(self._copies.state, rows))
 
     def _final_info(
         self, rows: np.ndarray, done: np.ndarray, info: dict[str, Any]

@@ -61,7 +61,7 @@ class TableWalker(Walker):
         self._num_actions, self._horizon = mdp.num_actions, mdp.horizon
         self._next: list[int] = mdp.successors.reshape(-1).tolist()
         self._end: list[bool] = mdp.terminal.tolist()
-        self._keep: list[float] = mdp.moves.keep.tolist()
+        self._bound: list[float] = mdp.moves.bound.tolist()
         self._alias: list[int] = mdp.moves.alias.tolist()
         cells = np.arange(mdp.num_states)
         self._seen = list(mdp.observe(FiniteState(cells, cells * 0)))
@@ -133,9 +133,8 @@ class TableWalker(Walker):
     def _place(self, row: int) -> int:
         """Return what `AliasTable.place` would, for one row."""
         scaled = next(self._numbers) * self._width
-        slot = int(scaled)
-        place = row * self._width + slot
-        return place if scaled - slot < self._keep[place] else self._alias[place]
+        place = row * self._width + int(scaled)
+        return place if scaled < self._bound[place] else self._alias[place]
 
     def _first(self, uniform: float) -> int:
         return int(self._mdp.starts.place(np.zeros(1, np.int64), np.array([uniform]))[0])

@@ -24,17 +24,6 @@ class Letters(View):
         return f"cell {state.cell} at {state.time}\n"
 
 
-@pytest.fixture(params=["certain", "slippery", "terminal", "drift"])
-def world(request, make_grid, drift):
-    kinds = {
-        "certain": lambda: make_grid(),
-        "slippery": lambda: make_grid(slip=0.4, starts=(0, 3, 5)),
-        "terminal": lambda: make_grid(slip=0.2, terminal=(2, 8)),
-        "drift": lambda: drift,
-    }
-    return kinds[request.param]()
-
-
 def episodes(env, seed, count, resets=()):
     """Play random actions; yield (obs, reward, terminated, info, step) of every step."""
     env.action_space.seed(seed)

@@ -9,17 +9,6 @@ from multiparty_envs.faces import PartyVectorEnv, TensorEnv
 COPIES = 5
 
 
-@pytest.fixture(params=["certain", "slippery", "terminal", "drift"])
-def world(request, make_grid, drift):
-    kinds = {
-        "certain": lambda: make_grid(),
-        "slippery": lambda: make_grid(slip=0.4, starts=(0, 3, 5)),
-        "terminal": lambda: make_grid(slip=0.2, terminal=(2, 8)),
-        "drift": lambda: drift,
-    }
-    return kinds[request.param]()
-
-
 def exact(world):
     return {"rtol": 0.0, "atol": 0.0 if hasattr(world, "terminal") else 1e-5}
 

@@ -13,19 +13,6 @@ from multiparty_envs.dynamics import View
 from multiparty_envs.faces import PartyEnv, PartyVectorEnv
 from multiparty_envs.feedback import Comparisons, Feedback
 
-WORLDS = ["certain", "slippery", "terminal", "drift"]
-
-
-@pytest.fixture(params=WORLDS)
-def world(request, make_grid, drift):
-    kinds = {
-        "certain": lambda: make_grid(),
-        "slippery": lambda: make_grid(slip=0.4, starts=(0, 3, 5)),
-        "terminal": lambda: make_grid(slip=0.2, terminal=(2, 8)),
-        "drift": lambda: drift,
-    }
-    return kinds[request.param]()
-
 
 @pytest.mark.parametrize("settings", [{}, {"truth": "hidden"}, {"feedback": None}], ids=str)
 def test_is_the_single_face_many_times(world, settings):
@@ -221,7 +208,7 @@ def test_bad_seeds_are_refused(make_grid, seed, error):
     [(0, None, ValueError), (2.5, None, TypeError), (2, 0, ValueError), (2, 1.5, TypeError)],
 )
 def test_bad_sizes_are_refused(make_grid, count, limit, error):
-    with pytest.raises(error, match="num_envs|max_episode_steps"):
+    with pytest.raises(error, match=r"num_envs|max_episode_steps"):
         PartyVectorEnv(count, make_grid(), max_episode_steps=limit)
 
 
