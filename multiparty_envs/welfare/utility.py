@@ -40,6 +40,13 @@ class PowerUtility:
         inside = xp.where(x > self.eps, x, xp.full_like(x, self.eps))
         return (abs(self.alpha) or 1.0) * inside ** (self.alpha - 1.0)
 
+    def curvature(self, x: Array) -> Array:
+        """Return minus the second derivative at `x`, any shape; zero on the straight line."""
+        xp: Any = array_namespace(x)
+        inside = xp.where(x > self.eps, x, xp.full_like(x, self.eps))
+        bend = (1.0 - self.alpha) * (abs(self.alpha) or 1.0) * inside ** (self.alpha - 2.0)
+        return xp.where(x > self.eps, bend, xp.zeros_like(x))
+
     def inverse(self, y: Array) -> Array:
         """Return the x whose utility is `y`, any shape."""
         xp: Any = array_namespace(y)

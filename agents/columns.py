@@ -1,0 +1,136 @@
+"""Column generation over policies, for concave functions of the parties' expected returns.
+
+The reachable utilities form a polytope whose corners are best responses to weighted sums of
+rewards, found by backward induction. The best mixture of the corners known so far prices the
+parties; the best response to the prices is the next corner, and bounds what any policy reaches.
+The prices are taken from near the central path, at a tolerance that follows the gap: they move
+steadily, which saves most of the steps. Source: [Gondzio2013], primal-dual column generation.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, final
+
+import numpy as np
+
+from agents.occupancy import World
+from agents.programmes import Programme, Support
+from multiparty_envs.welfare import Scale
+
+GAP = 1e-9
+"""Relative gap at which to stop."""
+
+_COARSE, _FINE = 1e-2, 1e-11  # the largest and the smallest tolerance of a mixture
+_LIMIT = 2000  # columns
+
+
+class Found(NamedTuple):
+    """The best mixture of a pool's policies, and what nobody can exceed."""
+
+    support: Support
+    value: float
+    bound: float
+
+
+@final
+class Pool:
+    """Deterministic policies found so far, with the utilities they give to the parties.
+
+    Args:
+        world: where they act.
+        scale: how returns are turned into utilities.
+
+    Attributes:
+        choices: their actions, `[H, S]` each.
+        columns: `[M, n]`, their utilities.
+    """
+
+    def __init__(self, world: World, scale: Scale) -> None:
+        self.world, self.scale = world, scale
+        self.choices: list[np.ndarray] = []
+        self.columns = np.empty((world.num_parties, 0))
+
+    def face(self, weights: np.ndarray, tolerance: float) -> Pool:
+        """Return the policies that are best responses to `weights`, and their world."""
+        reward = self.world.rewards @ (weights / self.scale.unit)
+        pool = Pool(self.world.near_best(reward, tolerance), self.scale)
+        worth = weights @ self.columns
+        on = np.flatnonzero(worth >= worth.max() - tolerance)
+        pool.choices, pool.columns = [self.choices[i] for i in on], self.columns[:, on]
+        return pool
+
+    def respond(self, weights: np.ndarray) -> tuple[float, bool]:
+        """Find the policy that maximises weights @ u, and keep it if it is new.
+
+        Returns:
+            The maximum, and whether the policy was new.
+        """
+        best, choice = self.world.best(self.world.rewards @ (weights / self.scale.unit))
+        column = self.scale.returns(self.world.visits(choice) @ self.world.rewards)[:, None]
+        close = 1e-13 * np.abs(self.columns).max(initial=1e-300)
+        new = not (np.abs(self.columns - column) <= close).all(axis=0).any()
+        if new:
+            self.choices.append(choice)
+            self.columns = np.hstack([self.columns, column])
+        return float(best - weights @ (self.scale.shift / self.scale.unit)), new
+
+    def policy(self, support: Support) -> np.ndarray:
+        """Return a policy `[H, S, A]` with the utilities of a mixture.
+
+        Where the mixture never comes it is the best response to the supporting weights.
+        """
+        fewer = _basis(self.columns[:, : len(support.mixture)], support.mixture)
+        visits = np.zeros((self.world.horizon, *self.world.shape))
+        for i in np.flatnonzero(fewer):
+            visits += fewer[i] * self.world.occupancy(self._table(self.choices[i]))
+        reached = visits.sum(axis=-1, keepdims=True)
+        _, choice = self.world.best(self.world.rewards @ (support.weights / self.scale.unit))
+        table = self._table(choice)
+        return np.divide(visits, reached, out=table, where=reached > 0)
+
+    def _table(self, choice: np.ndarray) -> np.ndarray:
+        return np.eye(self.world.shape[1])[choice]
+
+
+def climb(pool: Pool, programme: Programme) -> Found:
+    """Maximise a programme over all policies, adding to the pool what is missing."""
+    best, bound, tolerance = None, np.inf, _COARSE
+    if not pool.choices:
+        pool.respond(np.full(pool.world.num_parties, 1.0 / pool.world.num_parties))
+    for _ in range(_LIMIT):
+        support = programme.solve(pool.columns, tolerance)
+        u = pool.columns @ support.mixture
+        value, refined = programme.value(u), programme.learn(u)
+        top, new = pool.respond(support.weights)
+        bound = min(bound, top + support.offset)
+        if best is None or value > best.value:
+            best = Found(support, value, bound)
+        gap = (bound - best.value) / (support.size or 1.0)
+        stuck = not (new or refined) and tolerance <= _FINE
+        if gap <= GAP or stuck:
+            break
+        tolerance = float(np.clip(0.3 * gap, _FINE, _COARSE))
+    assert best is not None
+    return best._replace(bound=bound)
+
+
+def _basis(columns: np.ndarray, mixture: np.ndarray) -> np.ndarray:
+    """Return a mixture of the same utilities with at most M + 1 parts (Caratheodory).
+
+    While some parts are affinely dependent, move along the dependency until one is used up.
+    """
+    shares = mixture.copy()
+    unit = np.abs(columns).max() or 1.0
+    rows = np.vstack([columns / unit, np.ones(len(shares))])
+    kept = np.flatnonzero(shares)
+    while len(kept) > 1:
+        some = kept[: len(rows) + 1]
+        _, strength, directions = np.linalg.svd(rows[:, some])
+        if len(some) <= len(rows) and strength[-1] > 1e-12 * strength[0]:
+            break
+        move = directions[-1] if (directions[-1] > 0).any() else -directions[-1]
+        ratio = np.divide(shares[some], move, out=np.full(len(some), np.inf), where=move > 0)
+        shares[some] = np.maximum(shares[some] - ratio.min() * move, 0.0)
+        shares[some[ratio.argmin()]] = 0.0
+        kept = np.flatnonzero(shares)
+    return shares / shares.sum()

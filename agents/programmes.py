@@ -1,0 +1,227 @@
+"""Welfare functions as concave programmes over mixtures of known policies.
+
+Given the utilities u = columns @ mixture that mixtures of n policies reach, maximise W(u). Each
+solution comes with a plane above W, whose slopes are what each party's utility is worth there.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, final
+
+import numpy as np
+from scipy import sparse
+
+from agents import interior
+from multiparty_envs.welfare import (
+    GeneralizedMean,
+    Isoelastic,
+    MaxMin,
+    Nash,
+    Utilitarian,
+    Welfare,
+)
+from multiparty_envs.welfare.base import like
+from multiparty_envs.welfare.utility import PowerUtility
+
+
+class Support(NamedTuple):
+    """A mixture of policies, and a plane above the objective.
+
+    objective(u) <= weights @ u + offset for every u (with the fixed parties' utilities, if there are any).
+    """
+
+    mixture: np.ndarray  # [n], sums to one
+    weights: np.ndarray  # [M]
+    offset: float
+    size: float  # what a gap is compared with: the parties' most, at these prices
+
+
+class Programme(ABC):
+    """A concave objective over utilities `[M]`, to be maximised over mixtures of columns."""
+
+    @abstractmethod
+    def value(self, u: np.ndarray) -> float:
+        """Return the objective at `u` `[M]`."""
+
+    @abstractmethod
+    def solve(self, columns: np.ndarray, tolerance: float) -> Support:
+        """Return the best mixture of `columns` `[M, n]`, to a relative `tolerance`."""
+
+    def learn(self, u: np.ndarray) -> bool:
+        """Take notice that `u` `[M]` was reached; return whether that refined the programme."""
+        return False
+
+
+@final
+@dataclass(frozen=True)
+class Power(Programme):
+    """A weighted sum of power utilities of the parties' gains over a reference.
+
+    Attributes:
+        utility: the power and its tangent.
+        shares: `[M]`, weights of the parties.
+        reference: `[M]` or one number.
+    """
+
+    utility: PowerUtility
+    shares: np.ndarray
+    reference: np.ndarray | float = 0.0
+
+    def value(self, u: np.ndarray) -> float:
+        """Return the weighted sum of utilities."""
+        return float(self.shares @ self.utility(u - self.reference))
+
+    def solve(self, columns: np.ndarray, tolerance: float) -> Support:
+        """Maximise by Newton's method on the mixture."""
+        mixture = interior.maximise(self._terms(columns), columns.shape[1], tolerance)
+        u = columns @ mixture
+        weights = self._weights(u)
+        size = float(weights @ np.abs(columns).max(axis=1))
+        return Support(mixture, weights, self.value(u) - float(weights @ u), size)
+
+    def _weights(self, u: np.ndarray) -> np.ndarray:
+        return self.shares * self.utility.slope(u - self.reference)
+
+    def _terms(self, columns: np.ndarray) -> Callable[[np.ndarray], interior.Terms]:
+        most = np.abs(columns).max(axis=1)
+
+        def terms(mixture: np.ndarray) -> interior.Terms:
+            u = columns @ mixture
+            weights = self._weights(u)
+            bend = self.shares * self.utility.curvature(u - self.reference)
+            return interior.Terms(
+                value=self.value(u),
+                gradient=weights @ columns,
+                curvature=(columns.T * bend) @ columns,
+                size=float(weights @ most),
+            )
+
+        return terms
+
+
+@final
+class Polyhedral(Programme):
+    """The least of several planes, `(cuts @ u + heights).min()`; some parties may be fixed.
+
+    Max-min is one cut a party. Of any other concave welfare function the planes that touch it
+    where it was reached are kept: they close in on it from above.
+
+    Args:
+        cuts: `[C, M]`, slopes of the planes, all through the origin.
+        welfare: the function that the planes bound and that `learn` asks for more; without one
+            the least plane is the objective.
+        fixed: `[M]`, what each party must have exactly; NaN where anything will do.
+    """
+
+    def __init__(
+        self, cuts: np.ndarray, welfare: Welfare | None = None, fixed: np.ndarray | None = None
+    ) -> None:
+        self.welfare, self.cuts, self.heights = welfare, cuts, np.zeros(len(cuts))
+        self.fixed = np.full(cuts.shape[1], np.nan) if fixed is None else fixed
+
+    def value(self, u: np.ndarray) -> float:
+        """Return the welfare itself, not the planes' minimum, if there is one."""
+        return self._least(u) if self.welfare is None else float(self.welfare.value(u))
+
+    def learn(self, u: np.ndarray) -> bool:
+        """Add the plane that touches at `u`, unless those known are tight there."""
+        if self.welfare is None:
+            return False
+        value, weights = self.value(u), self.welfare.weights(u)
+        if self._least(u) - value <= 1e-12 * float(weights @ np.abs(u)):
+            return False
+        self.cuts = np.vstack([self.cuts, weights])
+        self.heights = np.append(self.heights, value - weights @ u)
+        return True
+
+    def solve(self, columns: np.ndarray, tolerance: float) -> Support:
+        """Maximise t such that cuts @ u + heights >= t and the fixed parties have theirs."""
+        fixed = np.flatnonzero(~np.isnan(self.fixed))
+        planes = self.cuts @ columns + self.heights[:, None]
+        exact = columns[fixed] - self.fixed[fixed, None]
+        mixture, price, wage = _raise_least(planes, exact, tolerance)
+        weights = price @ self.cuts
+        size = float(weights @ np.abs(columns).max(axis=1))
+        weights[fixed] += wage
+        offset = price @ self.heights - wage @ self.fixed[fixed]
+        return Support(mixture, weights, float(offset), size)
+
+    def _least(self, u: np.ndarray) -> float:
+        return float((self.cuts @ u + self.heights).min(initial=np.inf))
+
+
+def programme(welfare: Welfare, num_parties: int) -> Programme:
+    """Return the programme of any welfare function but leximin, which takes a series of them."""
+    if isinstance(welfare, MaxMin):
+        return Polyhedral(np.eye(num_parties))
+    if not isinstance(welfare, Utilitarian | Nash | Isoelastic | GeneralizedMean):
+        everybody = np.full(num_parties, 1.0 / num_parties)
+        start = Polyhedral(np.empty((0, num_parties)), welfare)
+        start.learn(everybody)
+        return start
+    party = np.zeros(num_parties)
+    given = welfare.party_weights or (1.0 / num_parties,) * num_parties
+    shares = like(given, party, name="party_weights")
+    if isinstance(welfare, Utilitarian):
+        return Power(PowerUtility(1.0, 1.0), shares)
+    reference = welfare.reference if isinstance(welfare, Nash) else 0.0
+    return Power(welfare.utility, shares, like(reference, party, name="reference"))
+
+
+def _raise_least(
+    rows: np.ndarray, exact: np.ndarray, tolerance: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Maximise the least of `rows @ mixture` where `exact @ mixture` is zero.
+
+    A linear programme, solved by the interior-point method Clarabel [Goulart2024].
+
+    Args:
+        rows: `[C, n]`.
+        exact: `[F, n]`.
+        tolerance: relative to the spread of the rows.
+
+    Returns:
+        The mixture `[n]`, the prices of the rows `[C]`, sum one, and those of the zeros `[F]`.
+    """
+    import clarabel
+
+    (count, parts), fixed = rows.shape, len(exact)
+    middle = rows.mean(axis=1)
+    spread = rows - middle[:, None]
+    unit = max(np.abs(spread).max(), np.abs(exact).max(initial=0.0)) or 1.0
+    # variables: the mixture, and the least row, counted from the least mean in units of spread
+    matrix = np.zeros((1 + fixed + parts + count, parts + 1))
+    matrix[0, :parts] = 1.0
+    matrix[1 : 1 + fixed, :parts] = exact / unit
+    matrix[1 + fixed : -count, :parts] = -np.eye(parts)
+    matrix[-count:] = np.column_stack([-spread / unit, np.ones(count)])
+    constant = np.zeros(len(matrix))
+    constant[0] = 1.0
+    constant[-count:] = (middle - middle.min()) / unit
+    found = clarabel.DefaultSolver(
+        sparse.csc_matrix((parts + 1, parts + 1)),
+        np.append(np.zeros(parts), -1.0),
+        sparse.csc_matrix(matrix),
+        constant,
+        [clarabel.ZeroConeT(1 + fixed), clarabel.NonnegativeConeT(parts + count)],
+        _settings(tolerance),
+    ).solve()
+    mixture, dual = np.maximum(found.x[:parts], 0.0), np.asarray(found.z)
+    price = np.maximum(dual[-count:], 0.0)
+    wage = -dual[1 : 1 + fixed] / price.sum()
+    return mixture / mixture.sum(), price / price.sum(), wage
+
+
+def _settings(tolerance: float) -> Any:
+    import clarabel
+
+    settings = clarabel.DefaultSettings()
+    settings.verbose = False
+    settings.max_threads = 1  # so that results do not depend on the machine's cores
+    settings.presolve_enable = False
+    settings.tol_gap_abs = settings.tol_gap_rel = tolerance
+    settings.tol_feas = 1e-10
+    return settings
