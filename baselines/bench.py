@@ -158,7 +158,7 @@ def planning() -> Race:
 
 def labels() -> Race:
     """Simulated answers beside a plain loop of Bradley-Terry coin flips."""
-    from multiparty_envs.faces.collect import collect
+    from multiparty_envs.faces import collect
 
     from multiparty_envs.feedback import Feedback
 

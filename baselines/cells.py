@@ -69,7 +69,7 @@ def make_policy(cell: Cell) -> Policy:
         welfare=welfare,
         rewards=learner,
         scale=scale,
-        config=PPOConfig(total_steps=cell.steps) if cell.steps else PPOConfig(),
+        config=PPOConfig(total_steps=cell.steps),
         seed=Streams(cell.seed).key("agent"),
     )
 

@@ -31,7 +31,7 @@ def compare(
     methods: tuple[str, ...] = DEFAULT_METHODS,
     seeds: int = 3,
     optimiser: Literal["ppo", "sb3", "exact", "both"] = "ppo",
-    steps: int = 0,
+    steps: int = 150_000,
     labels: int = 0,
     out: Path | None = None,
     workers: int = 0,
@@ -45,7 +45,7 @@ def compare(
         methods: "random", "single-reward", or LEARNER+WELFARE, as in hierarchical+max-min.
         seeds: repetitions, each with new answers (or a new split of recorded ones).
         optimiser: what makes a policy of learned rewards; both: a line for ppo and for exact.
-        steps: environment steps of each training; 0: the default of our PPO.
+        steps: environment steps of each PPO training.
         labels: answers to learn from, all parties together; 0: as many as each task gives.
         out: folder of results; default runs/compare-HASH, one for each choice of the above.
         workers: processes; 0: one a core.
@@ -79,7 +79,7 @@ def train(
     method: str = "hierarchical+max-min",
     seed: int = 0,
     optimiser: Optimiser = "ppo",
-    steps: int = 0,
+    steps: int = 300_000,
     labels: int = 0,
     out: Path | None = None,
 ) -> None:
@@ -90,14 +90,15 @@ def train(
         method: "random", "single-reward", "oracle+WELFARE" or LEARNER+WELFARE.
         seed: of answers and agent.
         optimiser: what makes a policy of learned rewards.
-        steps: environment steps of the training; 0: the default of our PPO.
+        steps: environment steps of a PPO training.
         labels: answers to learn from; 0: as many as the task gives.
         out: run folder; default runs/ID-METHOD-SEED.
     """
     from baselines.single import train_agent
     from baselines.store import Cell
 
-    print(train_agent(Cell(id, method, optimiser, seed, labels=labels, steps=steps), out))
+    cell = Cell(id, method, optimiser, seed, labels=labels, steps=steps)
+    print(train_agent(cell, out))
 
 
 def evaluate(run: Path, /, *, episodes: int = 1000, seed: int = 0) -> None:

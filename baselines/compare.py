@@ -14,6 +14,9 @@ from multiparty_envs import expect
 DEFAULT_ENVS = ("Timetable-v0", "Delivery-v0")
 """The default suite: recorded answers of real people, and a simulated minority of a fifth."""
 
+DEFAULT_STEPS = 150_000
+"""Environment steps of a training: within a hundredth or two of exact planning, in seconds."""
+
 CURVE_METHODS = (SINGLE, *(f"{learner}+max-min" for learner in LEARNERS[1:]))
 """Methods of the plot of welfare against labels; planned exactly, so that it costs seconds."""
 
@@ -31,7 +34,7 @@ class Settings:
         methods: method names.
         seeds: repetitions, numbered from 0.
         optimisers: how policies are made from learned rewards; several give several lines.
-        steps: environment steps of PPO; 0: the default of its settings.
+        steps: environment steps of each PPO training.
         labels: answers to learn from; 0: as many as each task gives.
 
     Raises:
@@ -42,7 +45,7 @@ class Settings:
     methods: tuple[str, ...] = DEFAULT_METHODS
     seeds: int = 3
     optimisers: tuple[str, ...] = ("ppo",)
-    steps: int = 0
+    steps: int = DEFAULT_STEPS
     labels: int = 0
 
     def __post_init__(self) -> None:
@@ -57,7 +60,7 @@ class Settings:
         for optimiser in self.optimisers:
             expect.choice(optimiser, OPTIMISERS, name="optimiser")
         expect.integer(self.seeds, name="seeds", low=1)
-        expect.integer(self.steps, name="steps")
+        expect.integer(self.steps, name="steps", low=1)
         expect.integer(self.labels, name="labels")
 
     @classmethod
@@ -80,7 +83,7 @@ class Settings:
 
     def _of_seed(self, seed: int) -> list[Cell]:
         cells = [
-            Cell(env, name, optimiser, seed, labels=self.labels, steps=self._steps(optimiser))
+            self._cell(env, name, optimiser, seed)
             for env in self.envs
             for name in self.methods
             for optimiser in self._optimisers(name)
@@ -94,17 +97,13 @@ class Settings:
         ]
         return cells + [cell for cell in curve if cell not in cells]
 
+    def _cell(self, env: str, method: str, optimiser: str, seed: int) -> Cell:
+        steps = 0 if optimiser in ("none", "exact") else self.steps
+        return Cell(env, method, optimiser, seed, labels=self.labels, steps=steps)
+
     def _optimisers(self, method: str) -> Sequence[str]:
         bounds = {"random": ("none",), "oracle": ("exact",)}
         return bounds.get(parse_method(method).kind, self.optimisers)
-
-    def _steps(self, optimiser: str) -> int:
-        """A cell names its steps even where they are the default, which may change one day."""
-        if optimiser in ("none", "exact"):
-            return 0
-        from agents.config import PPOConfig
-
-        return self.steps or PPOConfig().total_steps
 
     def _counts(self, env: str) -> list[int]:
         from baselines.tasks import make_task  # brings the whole stack; reports do without

@@ -33,7 +33,7 @@ class Cell:
         optimiser: "ppo", "sb3" or "exact"; "none" for the random policy.
         seed: which draw of answers (or split of the recorded ones), and of the agent.
         labels: answers to learn from; 0: as many as the task gives.
-        steps: environment steps of PPO; 0 where nothing is trained.
+        steps: environment steps of PPO; 0 where it is not used.
     """
 
     env: str

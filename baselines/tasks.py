@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, final
 
 import numpy as np
-from multiparty_envs.faces.collect import collect
+from multiparty_envs.faces import collect
 
 from baselines.methods import env_name
 from multiparty_envs import expect

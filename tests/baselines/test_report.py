@@ -17,7 +17,7 @@ SETTINGS = {
     "methods": list(DEFAULT_METHODS),
     "seeds": 3,
     "optimisers": ["ppo"],
-    "steps": 0,
+    "steps": 150_000,
     "labels": 0,
 }
 
@@ -127,7 +127,7 @@ def test_every_party_is_a_dot(make_rows):
         ({"methods": ("hierarchical+nsh",)}, "Did you mean 'nash'"),
         ({"optimisers": ("sgd",)}, "optimiser should be one of"),
         ({"seeds": 0}, "seeds should be 1 or more"),
-        ({"steps": -1}, "steps should be 0 or more"),
+        ({"steps": 0}, "steps should be 1 or more"),
         ({"labels": -1}, "labels should be 0 or more"),
     ],
 )
