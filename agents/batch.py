@@ -60,8 +60,8 @@ def divide(
         parts: how many, at most N.
     """
     log_before = torch.log_softmax(actor(rollout.obs), dim=-1)  # [U, A]
-    spread, mean = torch.std_mean(advantages, dim=(0, 1))
-    row, centred = rollout.row[:-1], advantages - mean
+    row, centred = rollout.row[:-1], advantages - advantages.flatten(0, 1).mean(dim=0)
+    spread = centred.flatten(0, 1).square().mean(dim=0).sqrt()
     result = []
     for column in torch.arange(row.shape[1], device=row.device).chunk(parts):
         chosen = (row[:, column], rollout.action[:, column])

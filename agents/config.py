@@ -40,11 +40,11 @@ class PPOConfig:
     """Longer gradients are cut to this length."""
     hidden: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers, of the actor and of the critic."""
-    weight_rate: float = 1.0
-    """Max-min: how far a return moves the logit of its party's weight, each batch. Usual 0.1 to 3."""
+    weight_rate: float = 3.0
+    """Max-min: how far a return moves the logit of its weight, each batch. Usual 0.3 to 10."""
     weight_sharpness: float = 30.0
     """Max-min: inverse temperature of the weights' softmin of present returns. Usual 10 to 100."""
-    return_memory: float = 0.8
+    return_memory: float = 0.7
     """Share of the past in the estimate of the parties' returns. Usual 0.5 to 0.95."""
     averaging: float = 0.3
     """The policy has the mean parameters of this last share of the batches; 0: the last ones."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, final
@@ -35,7 +36,7 @@ def mlp(sizes: Sequence[int], last_gain: float, generator: torch.Generator | Non
         generator: of the first weights; None leaves them open, for weights that are loaded.
     """
     layers: list[nn.Module] = []
-    for place, (width, next_) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for place, (width, next_) in enumerate(itertools.pairwise(sizes)):
         last = place == len(sizes) - 2
         # without torch's own first weights, which would draw from the global generator
         linear = nn.utils.skip_init(nn.Linear, width, next_)

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import final
+from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
+
+BETAS = (0.9, 0.999)
+EPSILON = 1e-5  # as in PPO's reference implementations
+
+
+class Moments(NamedTuple):
+    """A network as one vector, its gradient, and Adam's memory of it."""
+
+    vector: Tensor
+    gradient: Tensor
+    first: Tensor  # running mean of the gradients
+    second: Tensor  # and of their squares
 
 
 @final
@@ -24,22 +37,24 @@ class FlatAdam:
 
     def __init__(self, networks: Sequence[nn.Module], max_norm: float) -> None:
         self.max_norm = max_norm
-        self.vectors = [_flatten(network) for network in networks]
-        # eps as in PPO's reference implementations
-        self._adam = torch.optim.Adam(self.vectors, lr=0.0, eps=1e-5, fused=True)
+        self.moments = [_flatten(network) for network in networks]
+        self._count = 0
 
     def step(self, loss: Tensor, learning_rate: float) -> None:
         """Descend the gradient of `loss`."""
-        for vector in self.vectors:
-            assert vector.grad is not None
-            vector.grad.zero_()
+        for part in self.moments:
+            part.gradient.zero_()
         loss.backward()
-        for vector in self.vectors:
-            assert vector.grad is not None
-            norm = torch.linalg.vector_norm(vector.grad)
-            vector.grad.mul_((self.max_norm / (norm + 1e-6)).clamp_max(1.0))
-        self._adam.param_groups[0]["lr"] = learning_rate
-        self._adam.step()
+        self._count += 1
+        # the memory starts from zero; these undo that
+        unbiased, scale = (1.0 - beta**self._count for beta in BETAS)
+        for vector, gradient, first, second in self.moments:
+            norm = torch.linalg.vector_norm(gradient)
+            gradient.mul_((self.max_norm / (norm + 1e-6)).clamp_max(1.0))
+            first.lerp_(gradient, 1.0 - BETAS[0])
+            second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1.0 - BETAS[1])
+            size = second.sqrt().div_(math.sqrt(scale)).add_(EPSILON)
+            vector.addcdiv_(first, size, value=-learning_rate / unbiased)
 
 
 @final
@@ -47,7 +62,7 @@ class RunningMean:
     """The mean of a vector over the moments at which it was added [Polyak1992]."""
 
     def __init__(self, vector: Tensor) -> None:
-        self._vector = vector.detach()
+        self._vector = vector
         self._mean = torch.zeros_like(self._vector)
         self._count = 0
 
@@ -62,14 +77,14 @@ class RunningMean:
             self._vector.copy_(self._mean)
 
 
-def _flatten(network: nn.Module) -> nn.Parameter:
-    """Let a network's parameters be views of one vector, and return it."""
+def _flatten(network: nn.Module) -> Moments:
+    """Let a network's parameters be views of one vector, and their gradients of another."""
     parameters = list(network.parameters())
-    vector = nn.Parameter(torch.cat([p.detach().flatten() for p in parameters]))
-    vector.grad = torch.zeros_like(vector)
+    vector = torch.cat([p.detach().flatten() for p in parameters])
+    part = Moments(vector, *(torch.zeros_like(vector) for _ in range(3)))
     sizes = [p.numel() for p in parameters]
-    pieces = zip(parameters, vector.detach().split(sizes), vector.grad.split(sizes), strict=True)
+    pieces = zip(parameters, vector.split(sizes), part.gradient.split(sizes), strict=True)
     for parameter, values, gradient in pieces:
         parameter.data = values.view_as(parameter)
         parameter.grad = gradient.view_as(parameter)
-    return vector
+    return part

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.advantages import gae
-from agents.batch import Batch, Part, divide
+from agents.batch import Batch, divide
 from agents.config import PPOConfig
 from agents.networks import Critic, NetworkPolicy, mlp
 from agents.objective import EpisodeLevel, Objective, PolicyLevel, StepLevel
@@ -110,7 +110,7 @@ def _train(
     agent = Agent.new(problem, objective.heads, config, streams)
     collector = _collector(problem, config, streams)
     iterations = config.iterations(world.horizon)
-    late = RunningMean(agent.optimiser.vectors[0])
+    late = RunningMean(agent.optimiser.moments[0].vector)
     for iteration in range(iterations):
         rollout = collector.collect(agent.actor)
         if iteration == 0:

@@ -1,4 +1,4 @@
-"""Folders of arrays and settings, in open formats: a reader finds the old save or the new, whole."""
+"""Folders of arrays and settings in open formats: what is read is one save, whole."""
 
 from __future__ import annotations
 

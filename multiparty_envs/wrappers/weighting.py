@@ -28,7 +28,7 @@ class Weighting(ABC):
         """Take note of what a policy got, once each time that the policy has changed."""
 
 
-def weighting(welfare: Welfare, rate: float = 1.0, sharpness: float = 30.0) -> Weighting:
+def weighting(welfare: Welfare, rate: float = 3.0, sharpness: float = 30.0) -> Weighting:
     """Return the weights that belong to `welfare` at the level of the policy.
 
     Args:
@@ -70,7 +70,7 @@ class Adversary(Weighting):
         sharpness: inverse temperature of the softmin of the present.
     """
 
-    def __init__(self, rate: float = 1.0, sharpness: float = 30.0) -> None:
+    def __init__(self, rate: float = 3.0, sharpness: float = 30.0) -> None:
         self.rate = expect.number(rate, name="rate", low=0.0)
         self.sharpness = expect.number(sharpness, name="sharpness", low=0.0)
         self._settled: Array = 0.0
