@@ -88,8 +88,10 @@ def solve(
     world = World(mdp, rewards)
     scale = Scale.none(world.num_parties) if scale is None else scale
     expect.shape(scale.unit, world.num_parties, name="scale.unit")
-    return _solve_step(world, welfare, scale) if level == "step" else (
-        _solve_policy(world, welfare, scale)
+    return (
+        _solve_step(world, welfare, scale)
+        if level == "step"
+        else (_solve_policy(world, welfare, scale))
     )
 
 
@@ -145,13 +147,15 @@ def policy_returns(
 def best_response(
     mdp: FiniteMDP, weights: np.ndarray, rewards: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return a policy `[H, S, A]` that maximises weights @ returns, and its returns, both `[M]`.
+    """Return a policy `[H, S, A]` that maximises weights @ returns, and its returns `[M]`.
 
     Raises:
         ValueError: when there is not one finite weight a party.
     """
     world = World(mdp, rewards)
-    weights = expect.shape(expect.finite(weights, name="weights"), world.num_parties, name="weights")
+    weights = expect.shape(
+        expect.finite(weights, name="weights"), world.num_parties, name="weights"
+    )
     _, choice = world.best(world.rewards @ weights)
     policy = np.eye(mdp.num_actions)[choice]
     return policy, world.returns(world.occupancy(policy))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -30,7 +31,7 @@ from multiparty_envs.welfare.utility import PowerUtility
 class Support(NamedTuple):
     """A mixture of policies, and a plane above the objective.
 
-    objective(u) <= weights @ u + offset for every u (with the fixed parties' utilities, if there are any).
+    objective(u) <= weights @ u + offset for every u (in which fixed parties have what is fixed).
     """
 
     mixture: np.ndarray  # [n], sums to one
@@ -186,8 +187,7 @@ def _raise_least(
     Returns:
         The mixture `[n]`, the prices of the rows `[C]`, sum one, and those of the zeros `[F]`.
     """
-    import clarabel
-
+    clarabel = _clarabel()
     (count, parts), fixed = rows.shape, len(exact)
     middle = rows.mean(axis=1)
     spread = rows - middle[:, None]
@@ -216,12 +216,14 @@ def _raise_least(
 
 
 def _settings(tolerance: float) -> Any:
-    import clarabel
-
-    settings = clarabel.DefaultSettings()
+    settings = _clarabel().DefaultSettings()
     settings.verbose = False
     settings.max_threads = 1  # so that results do not depend on the machine's cores
     settings.presolve_enable = False
     settings.tol_gap_abs = settings.tol_gap_rel = tolerance
     settings.tol_feas = 1e-10
     return settings
+
+
+def _clarabel() -> Any:
+    return import_module("clarabel")  # a compiled module, which type checkers cannot look into

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
@@ -29,6 +29,7 @@ class Scale:
 
     shift: np.ndarray
     unit: np.ndarray
+    _placed: dict[Any, tuple[Any, Any]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         shift, unit = expect.finite(self.shift, name="shift"), expect.finite(self.unit, name="unit")
@@ -39,6 +40,9 @@ class Scale:
         object.__setattr__(self, "shift", shift)
         object.__setattr__(self, "unit", unit)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Scale, (self.shift, self.unit)  # what is placed stays where it is
+
     @classmethod
     def none(cls, num_parties: int) -> Scale:
         """Return the scale that changes nothing."""
@@ -46,11 +50,23 @@ class Scale:
 
     def returns(self, returns: Any) -> Any:
         """Return `(returns - shift) / unit`, `[..., M]`, NumPy or torch."""
-        return (returns - _beside(self.shift, returns)) / _beside(self.unit, returns)
+        shift, unit = self._beside(returns)
+        return (returns - shift) / unit
 
     def rewards(self, rewards: Any) -> Any:
         """Return `rewards / unit`, `[..., M]`: a reward has no zero of its own to shift."""
-        return rewards / _beside(self.unit, rewards)
+        return rewards / self._beside(rewards)[1]
+
+    def _beside(self, values: Any) -> tuple[Any, Any]:
+        """Return shift and unit as arrays of the kind, precision and device of `values`."""
+        xp: Any = array_namespace(values)
+        if values.shape[-1] != len(self.unit):
+            raise ValueError(f"the scale is for {len(self.unit)} parties, got {values.shape[-1]}")
+        place = (xp, values.dtype, device(values))
+        if place not in self._placed:  # once, so that training on a GPU copies nothing to it
+            kind = {"dtype": values.dtype, "device": place[2]}
+            self._placed[place] = xp.asarray(self.shift, **kind), xp.asarray(self.unit, **kind)
+        return self._placed[place]
 
 
 def zero_normalised(rewards: Any) -> Any:
@@ -61,10 +77,3 @@ def zero_normalised(rewards: Any) -> Any:
     """
     xp: Any = array_namespace(rewards)
     return rewards - xp.min(rewards, axis=-2, keepdims=True)
-
-
-def _beside(constant: np.ndarray, values: Any) -> Any:
-    xp: Any = array_namespace(values)
-    if values.shape[-1] != len(constant):
-        raise ValueError(f"the scale is for {len(constant)} parties, got {values.shape[-1]}")
-    return xp.asarray(constant, dtype=values.dtype, device=device(values))
