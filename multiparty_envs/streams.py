@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 class _Words(NamedTuple):
     """The constants of splitmix64 [Steele2014]."""
 
-    gamma: int
-    first: int
-    second: int
-    episode: int
+    gamma: Any
+    first: Any
+    second: Any
+    episode: Any
 
 
 def _signed(number: int) -> int:
@@ -31,9 +31,12 @@ def _signed(number: int) -> int:
     return (number + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
-_UNSIGNED = _Words(0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xD1342543DE82EF95)
+_NUMBERS = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xD1342543DE82EF95)
+# arrays, because NumPy would convert a Python number anew at every use
+_UNSIGNED = _Words(*(np.array(number, dtype=np.uint64) for number in _NUMBERS))
+_PLACES = {places: np.array(places, dtype=np.uint64) for places in (11, 27, 30, 31)}
 # torch has no arithmetic on uint64, but its int64 products wrap around to the same bits
-_SIGNED = _Words(*map(_signed, _UNSIGNED))
+_SIGNED = _Words(*map(_signed, _NUMBERS))
 
 
 @final
@@ -157,9 +160,12 @@ class Draw:
 
     def _mix(self, bits: Any) -> Any:
         """Return splitmix64's finaliser of `bits`."""
-        bits = (bits ^ _shift(bits, 30)) * self._words.first
-        bits = (bits ^ _shift(bits, 27)) * self._words.second
-        return bits ^ _shift(bits, 31)
+        bits = bits ^ _shift(bits, 30)
+        bits *= self._words.first  # in place from here on: the array is ours
+        bits ^= _shift(bits, 27)
+        bits *= self._words.second
+        bits ^= _shift(bits, 31)
+        return bits
 
     def _unit(self, bits: Any) -> Any:
         """Return the upper 53 bits as float64 in [0, 1)."""
@@ -176,5 +182,5 @@ def _bits(number: Any) -> Any:
 def _shift(bits: Any, places: int) -> Any:
     """Return the logical right shift; that of int64 copies the sign, which is masked away."""
     if isinstance(bits, np.ndarray):
-        return bits >> places
+        return bits >> _PLACES[places]
     return (bits >> places) & ((1 << (64 - places)) - 1)

@@ -8,8 +8,8 @@ import os
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
-import numpy as np
-import pytest
+import numpy as np  # noqa: E402 - only now: threads are counted when it is imported
+import pytest  # noqa: E402
 
 
 def _tables(slip: float, side: int) -> dict:
@@ -36,7 +36,7 @@ def make_grid():
     from multiparty_envs.dynamics import FiniteMDP
     from multiparty_envs.parties import Population
 
-    def build(slip=0.0, side=4, starts=(0,), terminal=(), horizon=6, parties=3, **tables):
+    def build(*, slip=0.0, side=4, starts=(0,), terminal=(), horizon=6, parties=3, **tables):
         rng = np.random.default_rng(0)
         cells = side * side
         initial = np.bincount(starts, minlength=cells) / len(starts)

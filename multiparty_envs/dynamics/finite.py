@@ -136,10 +136,13 @@ class FiniteMDP(Dynamics):
 
     def transition(self, state: FiniteState, action: Array, draw: Draw) -> FiniteState:
         """Move; one uniform number a copy where K > 1, none where moves are certain."""
-        row = self.row(state, action)
+        return self.follow(self.row(state, action), state.time, draw)
+
+    def follow(self, row: Array, time: Array, draw: Draw) -> FiniteState:
+        """Move as `transition` does, from the rows of (s, a) [N]."""
         if self.moves.size > 1:
             row = self.moves.place(row, draw.uniform())
-        return FiniteState(take(self._next, row), state.time + 1)
+        return FiniteState(take(self._next, row), time + 1)
 
     def observe(self, state: FiniteState) -> Array:
         """Return the cell's observation and the share of the horizon that is left."""

@@ -19,6 +19,10 @@ class Verdict(NamedTuple):
     party: Array  # [N, M] float32
     mean: Array  # [N] float64
 
+    def at(self, rows: Array) -> Verdict:
+        """Return the verdict on the steps `rows`."""
+        return Verdict(take(self.party, rows), take(self.mean, rows))
+
 
 class Judge(ABC):
     """Tells the true rewards of steps."""
@@ -41,8 +45,7 @@ class TableJudge(Judge):
 
     def verdict(self, state: Any, action: Array, after: Any) -> Verdict:
         """Look the steps up."""
-        row = self._mdp.row(state, action)
-        return Verdict(take(self.table.party, row), take(self.table.mean, row))
+        return self.table.at(self._mdp.row(state, action))
 
 
 @final

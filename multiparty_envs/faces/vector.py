@@ -16,8 +16,7 @@ from multiparty_envs import expect
 from multiparty_envs.dynamics import Dynamics
 from multiparty_envs.dynamics.arrays import take_rows
 from multiparty_envs.faces.actions import as_action, as_choices
-from multiparty_envs.faces.copies import Copies
-from multiparty_envs.faces.judge import judge_of
+from multiparty_envs.faces.copies import copies_of
 from multiparty_envs.faces.options import RENDER_MODES, Options
 from multiparty_envs.faces.single import emitter
 from multiparty_envs.feedback import Emitter, Feedback, Steps
@@ -87,8 +86,7 @@ class PartyVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         if vector_reward:
             self.reward_space = self.options.reward_space()
         self._limit = max_episode_steps
-        self._copies = Copies(self.dynamics, num_envs)
-        self._judge = judge_of(self.dynamics)
+        self._copies = copies_of(self.dynamics, num_envs)
         self._emitter: Emitter | None = None
         self._elapsed = np.zeros(num_envs, dtype=np.int64)
         self._all = np.ones(num_envs, dtype=bool)
@@ -138,7 +136,7 @@ class PartyVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         reward, info = self._rewards()
         self._listen(done, info)
         if np.count_nonzero(done):
-            self._autoreset(done, obs, info)
+            obs = self._autoreset(done, obs, info)
         return obs, reward, terminated, truncated, info
 
     @property
@@ -199,8 +197,7 @@ class PartyVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     def _rewards(self) -> tuple[np.ndarray, dict[str, Any]]:
         if not self.options.visible:
             return np.zeros(self.num_envs), {}
-        assert self._copies.latest is not None
-        verdict = self._judge.verdict(*self._copies.latest)
+        verdict = self._copies.verdict()
         reward = verdict.party.copy() if self.options.vector_reward else verdict.mean
         return reward, {"party_rewards": verdict.party, "_party_rewards": self._all.copy()}
 
@@ -221,15 +218,19 @@ class PartyVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         rewards = np.zeros(shape, dtype=np.float32)
         return {"party_rewards": rewards, "_party_rewards": mask.copy()}
 
-    def _autoreset(self, done: np.ndarray, obs: np.ndarray, info: dict[str, Any]) -> None:
-        """Begin anew where `done` [N]; write first observations into `obs`, last into `info`."""
+    def _autoreset(self, done: np.ndarray, obs: np.ndarray, info: dict[str, Any]) -> np.ndarray:
+        """Begin anew where `done` [N]; return what is seen next, move what was last to `info`."""
         rows = np.flatnonzero(done)
+        whole = len(rows) == self.num_envs  # then arrays change hands, and nothing is copied
         final_obs = np.empty(self.num_envs, dtype=object)  # all None
-        final_obs[rows] = np.fromiter(obs[rows], dtype=object, count=len(rows))
+        final_obs[rows] = np.fromiter(obs if whole else obs[rows], dtype=object, count=len(rows))
         info["final_obs"], info["_final_obs"] = final_obs, done.copy()
         info["final_info"], info["_final_info"] = self._final_info(rows, done, info), done.copy()
-        obs[rows] = self.dynamics.observe(self._copies.begin(rows))
         self._elapsed[rows] = 0
+        first = self.dynamics.observe(self._copies.begin(rows))
+        if not whole:
+            obs[rows] = first
+        return first if whole else obs
 
     def _final_info(
         self, rows: np.ndarray, done: np.ndarray, info: dict[str, Any]
@@ -239,6 +240,9 @@ class PartyVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             return {}
         party = info["party_rewards"]
         last = np.zeros_like(party)
-        last[rows] = party[rows]
-        party[rows] = 0.0
+        if len(rows) == self.num_envs:
+            last, info["party_rewards"] = party, last
+        else:
+            last[rows] = party[rows]
+            party[rows] = 0.0
         return {"party_rewards": last, "_party_rewards": done.copy()}

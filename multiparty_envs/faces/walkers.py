@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from operator import index
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
@@ -52,23 +53,53 @@ class Walker(ABC):
         """The state of this copy, unbatched."""
 
 
+class _Lists(NamedTuple):
+    """The tables of a finite world as Python lists; S cells, R = S * A rows, K successors."""
+
+    successors: list[int]  # [R * K]
+    bound: list[float]  # [R * K], of the alias table
+    alias: list[int]  # [R * K], of the alias table
+    ends: list[bool]  # [S]
+    left: list[float]  # [H + 1]
+    seen: list[np.ndarray]  # [S] of [O]
+    features: list[np.ndarray]  # [R] of [D]
+    party: list[np.ndarray]  # [R] of [M] float32
+    mean: list[float]  # [R]
+
+    @classmethod
+    def of(cls, mdp: FiniteMDP) -> _Lists:
+        """Return the lists of a world, made once for all its copies."""
+        if mdp not in _made:
+            cells = np.arange(mdp.num_states)
+            rewards = TableJudge(mdp).table
+            _made[mdp] = cls(
+                mdp.successors.reshape(-1).tolist(),
+                mdp.moves.bound.tolist(),
+                mdp.moves.alias.tolist(),
+                mdp.terminal.tolist(),
+                mdp.time_left.tolist(),
+                list(mdp.observe(FiniteState(cells, cells * 0))),
+                list(mdp.feature_table.reshape(-1, mdp.num_features)),
+                list(rewards.party),
+                rewards.mean.tolist(),
+            )
+        return _made[mdp]
+
+
+_made: weakref.WeakKeyDictionary[FiniteMDP, _Lists] = weakref.WeakKeyDictionary()
+
+
 @final
 class TableWalker(Walker):
     """A finite world as Python lists, from which one entry is read much quicker than in NumPy."""
 
     def __init__(self, mdp: FiniteMDP) -> None:
-        self._mdp = mdp
-        self._num_actions, self._horizon = mdp.num_actions, mdp.horizon
-        self._next: list[int] = mdp.successors.reshape(-1).tolist()
-        self._end: list[bool] = mdp.terminal.tolist()
-        self._bound: list[float] = mdp.moves.bound.tolist()
-        self._alias: list[int] = mdp.moves.alias.tolist()
-        cells = np.arange(mdp.num_states)
-        self._seen = list(mdp.observe(FiniteState(cells, cells * 0)))
-        self._left: list[float] = mdp.time_left.tolist()
-        rewards = TableJudge(mdp).table
-        self._party, self._mean = list(rewards.party), rewards.mean.tolist()
-        self._width = mdp.moves.size
+        self._num_actions, self._horizon, self._width = mdp.num_actions, mdp.horizon, mdp.moves.size
+        lists = _Lists.of(mdp)
+        self._next, self._bound, self._alias = lists.successors, lists.bound, lists.alias
+        self._ends, self._left, self._seen = lists.ends, lists.left, lists.seen
+        self._features, self._party, self._mean = lists.features, lists.party, lists.mean
+        self._start, self._starts = mdp.start, mdp.starts
         self._per_episode = (mdp.start is None) + mdp.horizon * (self._width > 1)
         self._stock: dict[tuple[int, int], list[float]] = {}
         self._numbers: Iterator[float] = iter(())
@@ -79,7 +110,7 @@ class TableWalker(Walker):
         """Begin an episode."""
         if self._per_episode:
             self._numbers = iter(self._drawn(key, episode))
-        start = self._mdp.start
+        start = self._start
         self._cell = self._first(next(self._numbers)) if start is None else start
         self._time, self._row = 0, -1
         return self._observation(self._cell, 0)
@@ -103,7 +134,7 @@ class TableWalker(Walker):
         self._time = time = self._time + 1
         obs = self._seen[cell].copy()
         obs[-1] = self._left[time]
-        ended = time == self._horizon or self._end[cell]
+        ended = time == self._horizon or self._ends[cell]
         return obs, self._party[row], self._mean[row], ended
 
     def last(self) -> Steps | None:
@@ -112,7 +143,7 @@ class TableWalker(Walker):
             return None
         cell, action = divmod(self._row, self._num_actions)
         obs = self._observation(cell, self._time - 1)
-        return Steps(obs, action, self._mdp.feature_table[cell, action])
+        return Steps(obs, action, self._features[self._row])
 
     @property
     def state(self) -> FiniteState:
@@ -137,7 +168,7 @@ class TableWalker(Walker):
         return place if scaled < self._bound[place] else self._alias[place]
 
     def _first(self, uniform: float) -> int:
-        return int(self._mdp.starts.place(np.zeros(1, np.int64), np.array([uniform]))[0])
+        return int(self._starts.place(np.zeros(1, np.int64), np.array([uniform]))[0])
 
     def _observation(self, cell: int, time: int) -> np.ndarray:
         obs = self._seen[cell].copy()
