@@ -7,13 +7,17 @@ from typing import Any
 
 import array_api_compat
 import numpy as np
+from scipy.special import xlogy
 from typing_extensions import Self
 
 from multiparty_envs import expect
-from multiparty_envs.feedback.comparisons import Comparisons, Rankings
+from multiparty_envs.feedback.comparisons import Comparisons
+from multiparty_envs.feedback.rankings import Rankings
 from multiparty_envs.feedback.segments import Steps
 from multiparty_envs.rewards.choices import Choices, choices_of
-from multiparty_envs.rewards.likelihood import log_probabilities
+
+TINY = np.finfo(np.float64).tiny
+from multiparty_envs.rewards import softmax
 
 
 class RewardLearner(ABC):
@@ -46,6 +50,7 @@ class LinearLearner(RewardLearner):
 
     theta_: np.ndarray
     covariance_: np.ndarray
+    _answered: tuple[int, int]
 
     def fit(self, comparisons: Comparisons | Rankings) -> Self:
         """Learn from these answers alone.
@@ -54,7 +59,9 @@ class LinearLearner(RewardLearner):
             TypeError: when they are neither `Comparisons` nor `Rankings`.
             ValueError: when there are none, or features are not finite.
         """
-        self._fit(choices_of(comparisons))
+        choices = choices_of(comparisons)
+        self._fit(choices)
+        self._answered = (choices.num_features, choices.num_parties)
         self._placed: dict[tuple[str, Any, Any], Any] = {}
         return self
 
@@ -76,34 +83,49 @@ class LinearLearner(RewardLearner):
         return xp.sqrt(xp.clip(variance, min=0.0))
 
     def predict_proba(self, comparisons: Comparisons | Rankings) -> np.ndarray:
-        """Return the chance [K] that the first is preferred; of rankings [K, J], to be the best."""
+        """Return the chance [K] that the first is preferred.
+
+        Of rankings [K, J]: each alternative's chance to be the best, in the order of `ordered`.
+        """
         choices = self._choices(comparisons)
-        return np.exp(self._log_chances(choices))[:, 0]
+        if isinstance(comparisons, Comparisons):
+            return self._chances(choices)[:, 0]
+        chances = self._chances(choices.first_of_each())
+        return np.roll(chances, 1, axis=1)  # the alternative placed first is the reference
 
     def log_likelihood(self, comparisons: Comparisons | Rankings) -> np.ndarray:
         """Return [K], the log-likelihood of each answer."""
         choices = self._choices(comparisons)
-        chances = self._log_chances(choices)
+        chances = self._chances(choices)
         target = np.concatenate([choices.target, 1 - choices.target.sum(1, keepdims=True)], axis=1)
-        part = np.where(target > 0, target * chances, 0.0)
-        return choices.per_answer(part.sum(axis=1))
+        return choices.per_answer(xlogy(target, np.maximum(chances, TINY)).sum(axis=1))
 
-    def _log_chances(self, choices: Choices) -> np.ndarray:
-        """[N, P + 1] log-probabilities of the alternatives, the reference last."""
-        return log_probabilities(choices.utilities(self.theta_), choices.available)
+    def accuracy(self, comparisons: Comparisons | Rankings) -> np.ndarray:
+        """Return [K]: 1 where the likelier alternative was preferred, 0 where not, 0.5 in a tie.
+
+        Of an answer with a label between 0 and 1: the part of it that agrees.
+        """
+        chance = self.predict_proba(comparisons)
+        if isinstance(comparisons, Comparisons):
+            side = np.sign(chance - 0.5)
+            return 0.5 + side * (comparisons.label - 0.5)
+        best = chance == chance.max(axis=1, keepdims=True)
+        return best[:, 0] / best.sum(axis=1)
+
+    def _chances(self, choices: Choices) -> np.ndarray:
+        """[N, P + 1] probabilities of the alternatives, the reference last."""
+        chosen = softmax.moments(choices.utilities(self.theta_), choices.available)
+        return np.concatenate([chosen.chance, np.exp(chosen.log_rest)[:, None]], axis=1)
 
     def _choices(self, comparisons: Comparisons | Rankings) -> Choices:
+        _ = self.fitted
         choices = choices_of(comparisons)
-        self._check(choices.num_features, choices.num_parties)
-        return choices
-
-    def _check(self, num_features: int, num_parties: int) -> None:
-        fitted = self.fitted.shape
-        if (num_features, num_parties) != fitted:
+        shape = (choices.num_features, choices.num_parties)
+        if shape != self._answered:
             raise ValueError(
-                f"answers should have the (features, parties) {fitted} of the fit, "
-                f"have {(num_features, num_parties)}"
+                f"answers should have {self._answered} (features, parties) as in fit, have {shape}"
             )
+        return choices
 
     @property
     def fitted(self) -> np.ndarray:

@@ -9,12 +9,15 @@ features(second)` whose target is its label.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
 from multiparty_envs import expect
-from multiparty_envs.feedback.comparisons import Comparisons, Rankings
+from multiparty_envs.feedback.comparisons import Comparisons
+from multiparty_envs.feedback.rankings import Rankings
+
+CHUNK = 4_000_000  # numbers held at once
 
 
 @final
@@ -60,17 +63,41 @@ class Choices:
         """Return [N, P] under `theta` [D, M], each row with its own party's column."""
         return np.einsum("npd,nd->np", self.design, theta.T[self.party])
 
+    def utility_covariance(self, covariance: np.ndarray) -> np.ndarray:
+        """Return [N, P, P] under the `covariance` [M, D, D] of each party's theta."""
+        out = np.empty((*self.design.shape[:2], self.design.shape[1]))
+        step = max(1, CHUNK // covariance[0].size)
+        for low in range(0, len(out), step):
+            rows = slice(low, low + step)
+            half = self.design[rows] @ covariance[self.party[rows]]
+            out[rows] = half @ self.design[rows].swapaxes(1, 2)
+        return out
+
     def where(self, keep: np.ndarray) -> Choices:
         """Return the choices of the answers with `keep` [K] true; answers keep their numbers."""
-        rows = keep[self.answer]
-        parts = (self.design, self.target, self.available, self.party, self.answer)
-        return Choices(*(part[rows] for part in parts), self.num_parties, self.num_answers)
+        return self._rows(keep[self.answer], self.party, self.num_parties)
 
     def pooled(self) -> Choices:
         """Return the same choices as if one party had made them all."""
-        nobody = np.zeros_like(self.party)
-        parts = (self.design, self.target, self.available, nobody, self.answer)
-        return Choices(*parts, 1, self.num_answers)
+        return self._rows(slice(None), np.zeros_like(self.party), 1)
+
+    def anonymous(self) -> Choices:
+        """Return the same choices as if every answer came from a party of its own."""
+        return self._rows(slice(None), self.answer, self.num_answers)
+
+    def of_parties(self, parties: np.ndarray) -> Choices:
+        """Return the choices of some `parties` (ascending) alone, who are numbered from 0."""
+        rows = np.isin(self.party, parties)
+        return self._rows(rows, np.searchsorted(parties, self.party), len(parties))
+
+    def first_of_each(self) -> Choices:
+        """Return the first choice of every answer, in the order of the answers."""
+        first = np.unique(self.answer, return_index=True)[1]
+        return self._rows(first, self.party, self.num_parties)
+
+    def _rows(self, rows: Any, party: np.ndarray, num_parties: int) -> Choices:
+        parts = (self.design, self.target, self.available, party, self.answer)
+        return Choices(*(part[rows] for part in parts), num_parties, self.num_answers)
 
     def per_answer(self, values: np.ndarray) -> np.ndarray:
         """Sum `values` [N] over the choices of each answer -> [K]."""

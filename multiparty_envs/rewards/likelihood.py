@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple, final
 
 import numpy as np
-from scipy.special import expit
 
+from multiparty_envs.rewards import softmax
 from multiparty_envs.rewards.choices import Choices
 
 LONGEST_BLOCK = 256  # rows; more would leave the cache
@@ -22,13 +22,6 @@ class Terms(NamedTuple):
     value: np.ndarray  # [M]
     gradient: np.ndarray  # [M, D]
     information: np.ndarray  # [M, D, D], the negative of the second derivative
-
-
-def log_probabilities(utility: np.ndarray, available: np.ndarray) -> np.ndarray:
-    """Return [N, P + 1] log-probabilities of the alternatives, the reference (utility 0) last."""
-    full = np.concatenate([np.where(available > 0, utility, -np.inf), 0 * utility[:, :1]], axis=1)
-    top = full.max(axis=1, keepdims=True)
-    return full - top - np.log(np.exp(full - top).sum(axis=1, keepdims=True))
 
 
 @final
@@ -46,63 +39,66 @@ class Likelihood:
         place, self._party = _blocks(choices.counts)
         rows = order[np.maximum(place, 0)]  # [Q, B] row of every place; -1 marks padding
         self._weight = (place >= 0).astype(np.float64)  # [Q, B]
-        self._target = choices.target[rows]  # [Q, B, P]
-        self._available = choices.available[rows] * self._weight[..., None]
-        flat = choices.design[rows] * self._available[..., None]
-        self._design = flat.reshape(len(rows), -1, self.num_features)  # [Q, B * P, D]
+        self._available = choices.available[rows] * self._weight[..., None]  # [Q, B, P]
+        self._target = choices.target[rows] * self._available
+        self._design = choices.design[rows] * self._available[..., None]  # [Q, B, P, D]
+        self._flat = self._design.reshape(len(rows), -1, self.num_features)  # [Q, B * P, D]
         self._asked, self._starts = np.unique(self._party, return_index=True)
-
-    def value(self, theta: np.ndarray) -> np.ndarray:
-        """Return [M] log-likelihoods at `theta` [M, D]."""
-        return self._per_party(self._chances(theta)[0])
 
     def gradient(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return [M] log-likelihoods and [M, D] gradients at `theta` [M, D]."""
-        value, chance = self._chances(theta)
+        utility = self._utility(theta)
+        log_rest, chance = softmax.choose(utility, self._available)
+        value = self._value(utility, log_rest)
         return self._per_party(value), self._per_party(self._slopes(chance))
 
-    def terms(self, theta: np.ndarray) -> Terms:
-        """Return log-likelihood, gradient and information at `theta` [M, D]."""
-        value, chance = self._chances(theta)
-        sums = (value, self._slopes(chance), self._curvature(chance))
+    def terms(self, theta: np.ndarray, covariance: np.ndarray | None = None) -> Terms:
+        """Return log-likelihood, gradient and information at `theta` [M, D].
+
+        Args:
+            theta: [M, D].
+            covariance: [M, D, D]; if given, all three are averages over N(theta, covariance).
+        """
+        utility = self._utility(theta)
+        if covariance is None:
+            chosen = softmax.moments(utility, self._available)
+        else:
+            chosen = softmax.averaged(utility, self._spread(covariance), self._available)
+        value = self._value(utility, chosen.log_rest)
+        sums = (value, self._slopes(chosen.chance), self._information(chosen.curvature))
         return Terms(*map(self._per_party, sums))
 
-    def _chances(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Log-likelihood of each block [Q] and chance of each alternative [Q, B, P]."""
-        utility = (self._design @ theta[self._party][..., None]).reshape(self._target.shape)
-        if utility.shape[-1] == 1:
-            chance = expit(utility)
-            log_rest = -np.logaddexp(0.0, utility[..., 0])
-        else:
-            top = np.maximum(np.where(self._available > 0, utility, 0.0).max(axis=-1), 0.0)
-            power = self._available * np.exp(utility - top[..., None])
-            total = power.sum(axis=-1) + np.exp(-top)
-            chance, log_rest = power / total[..., None], -top - np.log(total)
+    def _utility(self, theta: np.ndarray) -> np.ndarray:
+        """[Q, B, P]."""
+        return (self._flat @ theta[self._party][..., None]).reshape(self._target.shape)
+
+    def _spread(self, covariance: np.ndarray) -> np.ndarray:
+        """[Q, B, P, P], covariance of the utilities of each choice."""
+        moved = (self._flat @ covariance[self._party]).reshape(self._design.shape)
+        return moved @ self._design.swapaxes(-1, -2)
+
+    def _value(self, utility: np.ndarray, log_rest: np.ndarray) -> np.ndarray:
         value = (self._target * utility).sum(axis=-1) + log_rest
-        return (self._weight * value).sum(axis=-1), chance
+        return (self._weight * value).sum(axis=-1)
 
     def _slopes(self, chance: np.ndarray) -> np.ndarray:
-        error = (self._target - chance) * self._available
-        return (error.reshape(len(error), 1, -1) @ self._design)[:, 0]
+        error = self._target - chance
+        return (error.reshape(len(error), 1, -1) @ self._flat)[:, 0]
 
-    def _curvature(self, chance: np.ndarray) -> np.ndarray:
-        chance = chance * self._available
-        if chance.shape[-1] == 1:
-            return _gram(self._design, chance * (1.0 - chance))
-        shape = (*chance.shape, self.num_features)
-        mean = np.einsum("qbp,qbpd->qbd", chance, self._design.reshape(shape))
-        return _gram(self._design, chance) - _gram(mean, self._weight)
+    def _information(self, curvature: np.ndarray) -> np.ndarray:
+        two = (
+            curvature.shape[-1] == 1
+        )  # a product of numbers, not of matrices: several times faster
+        bent = curvature * self._design if two else curvature @ self._design
+        return bent.reshape(self._flat.shape).swapaxes(1, 2) @ self._flat
 
     def _per_party(self, blocks: np.ndarray) -> np.ndarray:
         """Sum [Q, ...] over the blocks of each party -> [M, ...]; zeros for the never asked."""
+        if len(blocks) == len(self._asked) == self.num_parties:
+            return blocks
         sums = np.zeros((self.num_parties, *blocks.shape[1:]))
         sums[self._asked] = np.add.reduceat(blocks, self._starts, axis=0)
         return sums
-
-
-def _gram(rows: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """X' diag(weight) X of every block: [Q, B, D], [Q, B...] -> [Q, D, D]."""
-    return (rows * weight.reshape(len(rows), -1, 1)).swapaxes(1, 2) @ rows
 
 
 def _blocks(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

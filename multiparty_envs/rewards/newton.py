@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from multiparty_envs.rewards.likelihood import Likelihood
+from multiparty_envs.rewards.likelihood import Likelihood, Terms
 
 TINY_RIDGE = 1e-6  # answers; what "no ridge" means, so that separable answers have an optimum
 MAX_ITERATIONS = 100
@@ -21,17 +21,14 @@ class ConvergenceWarning(UserWarning):
 class Prior(NamedTuple):
     """theta of each party ~ N(mean, precision^-1)."""
 
-    mean: np.ndarray  # [D] or [M, D]
+    mean: np.ndarray  # [D]
     precision: np.ndarray  # [D, D]
 
-    def value(self, theta: np.ndarray) -> np.ndarray:
-        """Return [M], the log-density at `theta` [M, D] up to a constant."""
-        off = theta - self.mean
-        return -0.5 * np.einsum("md,de,me->m", off, self.precision, off)
-
-    def gradient(self, theta: np.ndarray) -> np.ndarray:
-        """Return [M, D]."""
-        return -(theta - self.mean) @ self.precision
+    def posterior(self, theta: np.ndarray, terms: Terms) -> Terms:
+        """Return `terms` at `theta` [M, D] with the log-density added, up to a constant."""
+        pull = (theta - self.mean) @ self.precision
+        value = terms.value - 0.5 * (pull * (theta - self.mean)).sum(axis=1)
+        return Terms(value, terms.gradient - pull, terms.information + self.precision)
 
 
 class Optimum(NamedTuple):
@@ -39,7 +36,7 @@ class Optimum(NamedTuple):
 
     theta: np.ndarray  # [M, D]
     information: np.ndarray  # [M, D, D], prior included
-    value: np.ndarray  # [M] log-likelihood, prior not included
+    value: np.ndarray  # [M] log-likelihood, prior included
 
 
 def ridge_prior(ridge: float, scale: float, num_features: int) -> Prior:
@@ -47,42 +44,41 @@ def ridge_prior(ridge: float, scale: float, num_features: int) -> Prior:
     return Prior(np.zeros(num_features), max(ridge, TINY_RIDGE) * scale * np.eye(num_features))
 
 
-def maximise(
-    likelihood: Likelihood, prior: Prior, start: np.ndarray | None = None, tol: float = 1e-10
-) -> Optimum:
+def maximise(likelihood: Likelihood, prior: Prior, tol: float = 1e-9) -> Optimum:
     """Return each party's maximum of log-likelihood plus log-prior.
 
     Args:
         likelihood: of M parties.
         prior: proper, so that the maximum exists and is one.
-        start: [M, D], default the prior's mean.
-        tol: on the Newton decrement, in units of log-likelihood per party.
+        tol: on what Newton's next step would gain, relative to a party's log-likelihood.
     """
     shape = (likelihood.num_parties, likelihood.num_features)
-    theta = np.broadcast_to(prior.mean if start is None else start, shape).copy()
+    theta = np.broadcast_to(prior.mean, shape).copy()
+    terms = prior.posterior(theta, likelihood.terms(theta))
     for _ in range(MAX_ITERATIONS):
-        terms = likelihood.terms(theta)
-        information = terms.information + prior.precision
-        gradient = terms.gradient + prior.gradient(theta)
-        step = np.linalg.solve(information, gradient[..., None])[..., 0]
-        gain = np.einsum("md,md->m", gradient, step)  # twice the improvement Newton expects
-        if gain.max() <= tol * (1.0 + np.abs(terms.value).max()):
-            return Optimum(theta, information, terms.value)
-        theta = _search(likelihood, prior, theta, step, terms.value + prior.value(theta))
-    warnings.warn(f"Newton did not converge in {MAX_ITERATIONS} steps", ConvergenceWarning, 2)
-    return Optimum(theta, information, terms.value)
+        step = np.linalg.solve(terms.information, terms.gradient[..., None])[..., 0]
+        gain = (terms.gradient * step).sum(axis=1)
+        if (gain <= tol * (1.0 + np.abs(terms.value))).all():
+            # this last step squares the error; value and information are right to about tol
+            return Optimum(theta + step, terms.information, terms.value)
+        theta, terms = _search(likelihood, prior, (theta, terms), step)
+    message = f"Newton did not converge in {MAX_ITERATIONS} steps"
+    warnings.warn(message, ConvergenceWarning, stacklevel=2)
+    return Optimum(theta, terms.information, terms.value)
 
 
 def _search(
-    likelihood: Likelihood, prior: Prior, theta: np.ndarray, step: np.ndarray, value: np.ndarray
-) -> np.ndarray:
+    likelihood: Likelihood, prior: Prior, start: tuple[np.ndarray, Terms], step: np.ndarray
+) -> tuple[np.ndarray, Terms]:
     """Move every party along its step, halved until its value does not fall."""
+    theta, before = start
     size = np.ones((len(theta), 1))
-    allowed = 1e-12 * (1.0 + np.abs(value))  # rounding may cost the last digits
+    allowed = 1e-12 * (1.0 + np.abs(before.value))  # rounding may cost the last digits
     for _ in range(HALVINGS):
         new = theta + size * step
-        worse = likelihood.value(new) + prior.value(new) < value - allowed
+        terms = prior.posterior(new, likelihood.terms(new))
+        worse = terms.value < before.value - allowed
         if not worse.any():
-            return new
+            break
         size[worse] *= 0.5
-    return np.where(worse[:, None], theta, new)
+    return new, terms

@@ -1,0 +1,117 @@
+"""Likelihood of every unit's answers under every cluster's reward, and steps that raise it."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+
+from multiparty_envs.rewards import softmax
+from multiparty_envs.rewards.choices import Choices
+from multiparty_envs.rewards.likelihood import Likelihood
+from multiparty_envs.rewards.newton import HALVINGS, Prior, maximise
+
+SEED_UNITS = 512  # units looked at for starting points
+
+
+@final
+class Clusters:
+    """C rewards that share the rows of U units, which are parties or single answers.
+
+    Args:
+        choices: rows whose `party` is the unit.
+        prior: of each cluster's theta.
+    """
+
+    def __init__(self, choices: Choices, prior: Prior) -> None:
+        self._choices, self._prior = choices, prior
+        self.asked: np.ndarray = choices.counts > 0  # [U]
+        self.num_choices = len(choices.party)
+        self._flat = choices.design.reshape(-1, choices.num_features)  # [N * P, D]
+
+    def values(self, theta: np.ndarray) -> np.ndarray:
+        """Return [C, U], the log-likelihood of each unit's answers at `theta` [C, D]."""
+        utility = self._utility(theta)
+        rest, _ = softmax.choose(utility, self._choices.available[None])
+        rows = (self._choices.target * utility).sum(axis=-1) + rest
+        units = self._choices.num_parties
+        return np.stack([np.bincount(self._choices.party, row, units) for row in rows])
+
+    def penalty(self, theta: np.ndarray) -> np.ndarray:
+        """Return [C], the log-prior of `theta` [C, D] up to a constant."""
+        off = theta - self._prior.mean
+        return -0.5 * ((off @ self._prior.precision) * off).sum(axis=1)
+
+    def derivatives(self, theta: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return gradient [C, D] and information [C, D, D], units weighted by `weight` [C, U]."""
+        chosen = softmax.moments(self._utility(theta), self._choices.available[None])
+        rows = weight[:, self._choices.party, None]  # [C, N, 1]
+        error = rows * (self._choices.target - chosen.chance)
+        gradient = error.reshape(len(theta), -1) @ self._flat
+        curvature = rows[..., None] * chosen.curvature
+        two = curvature.shape[-1] == 1
+        information = np.empty((*theta.shape, theta.shape[1]))
+        for cluster, bend in enumerate(curvature):
+            bent = bend * self._choices.design if two else bend @ self._choices.design
+            information[cluster] = bent.reshape(self._flat.shape).T @ self._flat
+        gradient -= (theta - self._prior.mean) @ self._prior.precision
+        return gradient, information + self._prior.precision
+
+    def improve(
+        self, theta: np.ndarray, values: np.ndarray, weight: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return theta [C, D] after a Newton step each, halved until no weighted value falls.
+
+        Args:
+            theta: [C, D].
+            values: [C, U] at theta.
+            weight: [C, U] of the units.
+
+        Returns:
+            the new theta and its values.
+        """
+        gradient, information = self.derivatives(theta, weight)
+        step = np.linalg.solve(information, gradient[..., None])[..., 0]
+        before = (weight * values).sum(axis=1) + self.penalty(theta)
+        size = np.ones((len(theta), 1))
+        for _ in range(HALVINGS):
+            new = theta + size * step
+            new_values = self.values(new)
+            worse = (weight * new_values).sum(axis=1) + self.penalty(new) < before
+            if not worse.any():
+                return new, new_values
+            size[worse] *= 0.5
+        # at the optimum to the last digit: rounding decides, so those clusters stay
+        new = np.where(worse[:, None], theta, new)
+        return new, np.where(worse[:, None], values, new_values)
+
+    def _utility(self, theta: np.ndarray) -> np.ndarray:
+        """[C, N, P]."""
+        shape = (len(theta), *self._choices.target.shape)
+        return (theta @ self._flat.T).reshape(shape)
+
+
+def seeds(choices: Choices, prior: Prior, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return [count, D] starting points: single units' rewards, far from each other.
+
+    Drawn as by k-means++ [Arthur2007] from the units' own estimates around the pooled one.
+    """
+    asked = np.flatnonzero(choices.counts)
+    units = np.sort(rng.permutation(asked)[:SEED_UNITS])
+    pooled = maximise(Likelihood(choices.pooled()), prior).theta[0]
+    points = _estimates(choices.of_parties(units), pooled)
+    chosen = [points[rng.integers(len(points))]]
+    for _ in range(count - 1):
+        square = ((points[:, None] - np.stack(chosen)) ** 2).sum(axis=2).min(axis=1)
+        total = square.sum()
+        chance = square / total if total > 0 else np.full(len(points), 1.0 / len(points))
+        chosen.append(points[rng.choice(len(points), p=chance)])
+    return np.stack(chosen)
+
+
+def _estimates(choices: Choices, center: np.ndarray) -> np.ndarray:
+    """[U, D], each unit's reward by one Newton step from `center` under a prior of one answer."""
+    start = np.tile(center, (choices.num_parties, 1))
+    terms = Likelihood(choices).terms(start)
+    precision = choices.scale * np.eye(len(center))
+    return start + np.linalg.solve(terms.information + precision, terms.gradient[..., None])[..., 0]

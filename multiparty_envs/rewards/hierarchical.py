@@ -1,0 +1,157 @@
+"""Each party shrunk to the population, as far as the answers of all of them say."""
+
+from __future__ import annotations
+
+import warnings
+from typing import final
+
+import numpy as np
+from scipy.optimize import minimize
+
+from multiparty_envs import expect
+from multiparty_envs.rewards import softmax
+from multiparty_envs.rewards.base import LinearLearner
+from multiparty_envs.rewards.choices import Choices
+from multiparty_envs.rewards.likelihood import Likelihood
+from multiparty_envs.rewards.newton import ConvergenceWarning, Prior, maximise, ridge_prior
+from multiparty_envs.rewards.variational import Posterior, posteriors
+
+EM_STEPS = 5  # enough to find the units of the problem, in which L-BFGS then works
+MAX_ITERATIONS = 500
+REACH = 1.0  # log of how far a standard deviation may move in one round
+ROUNDS = 12
+
+
+@final
+class Hierarchical(LinearLearner):
+    """theta of each party ~ N(mean, spread), both by maximum marginal likelihood.
+
+    The mixed logit model [ReveltTrain1998] with normal, fully correlated part-worths. Party by
+    party the posterior is approximated by the normal distribution that maximises a lower bound on
+    the marginal likelihood (see `variational`), and the sum of the bounds is maximised over the
+    population's mean and covariance. `theta_` is the posterior mean. `predict_proba` and
+    `log_likelihood` average over the posterior instead of plugging the mean in, since a
+    party of few answers is known badly. A party never asked is expected to be like the
+    population: `theta_` is its mean and the covariance its spread. With a single party the
+    spread tends to zero and the fit is that of `Pooled`.
+
+    Args:
+        ridge: weight, in answers, of a prior N(0, .) in whose eyes an average party lives; keeps
+            the population finite where nobody ever contradicts himself.
+        tol: relative gain of the bound at which to stop.
+
+    Attributes:
+        mean_: [D] of the population.
+        spread_: [D, D], its covariance.
+        bound_: the lower bound on the log marginal likelihood of all answers.
+    """
+
+    mean_: np.ndarray
+    spread_: np.ndarray
+    bound_: float
+
+    def __init__(self, ridge: float = 0.01, tol: float = 1e-6) -> None:
+        self.ridge = expect.number(ridge, name="ridge", low=0.0)
+        self.tol = expect.number(tol, name="tol", low=0.0)
+
+    def _fit(self, choices: Choices) -> None:
+        problem = _MarginalLikelihood(choices, self.ridge)
+        options = {"ftol": self.tol, "maxiter": MAX_ITERATIONS}
+        for _ in range(ROUNDS):
+            start = np.zeros(problem.size)
+            found = minimize(
+                problem, start, jac=True, method="L-BFGS-B", bounds=problem.bounds, options=options
+            )
+            if not problem.restart(found.x):
+                break
+        else:
+            message = f"the population's spread still moves after {ROUNDS} rounds"
+            warnings.warn(message, ConvergenceWarning, stacklevel=4)
+        self.mean_, self.spread_ = problem.mean, problem.factor @ problem.factor.T
+        self.theta_ = problem.posterior.mean.T
+        self.covariance_ = problem.posterior.covariance
+        self.bound_ = float(problem.posterior.bound.sum())
+
+    def _chances(self, choices: Choices) -> np.ndarray:
+        covariance = choices.utility_covariance(self.covariance_)
+        utility = choices.utilities(self.theta_)
+        chosen = softmax.averaged(utility, covariance, choices.available)
+        reference = 1.0 - chosen.chance.sum(axis=1, keepdims=True)
+        return np.concatenate([chosen.chance, reference], axis=1)
+
+
+@final
+class _MarginalLikelihood:
+    """The (negative, per-party) bound as a function of the population, and its gradient.
+
+    The population is mean + factor @ a with covariance factor T T' factor', where T is lower
+    triangular with the logarithm of its diagonal as a parameter, so that x = 0 is the start and
+    the search does not depend on the units of the features.
+    """
+
+    def __init__(self, choices: Choices, ridge: float) -> None:
+        self._likelihood = Likelihood(choices)
+        self._features, self._parties = choices.num_features, choices.num_parties
+        self._penalty = 0.5 * ridge * choices.scale
+        self._below = np.tril_indices(self._features, -1)
+        self.size = 2 * self._features + len(self._below[0])
+        self._start(choices)
+
+    def _start(self, choices: Choices) -> None:
+        """A few steps of EM from a population around the pooled fit."""
+        prior = ridge_prior(1.0, choices.scale, self._features)
+        pooled = maximise(Likelihood(choices.pooled()), prior)
+        # as wide as what one answer alone would leave open
+        spread = len(choices.party) * np.linalg.inv(pooled.information[0])
+        mean, posterior = pooled.theta[0], None
+        for _ in range(EM_STEPS):
+            prior = Prior(mean, np.linalg.inv(spread))
+            posterior = posteriors(self._likelihood, prior, posterior)
+            mean = posterior.mean.mean(axis=0)
+            spread = _scatter(posterior, mean) / self._parties
+        assert posterior is not None
+        self.posterior: Posterior = posterior
+        self.mean, self.factor = mean, np.linalg.cholesky(spread)
+
+    @property
+    def bounds(self) -> list[tuple[float | None, float | None]]:
+        """Of every parameter, for L-BFGS-B: no standard deviation may leap out of sight."""
+        free: list[tuple[float | None, float | None]] = [(None, None)] * self.size
+        free[self._features : 2 * self._features] = [(-REACH, REACH)] * self._features
+        return free
+
+    def restart(self, x: np.ndarray) -> bool:
+        """Make the population at `x` the new x = 0; return whether it lay at a bound."""
+        self(x)
+        self.mean, inner = self._unpack(x)
+        self.factor = self.factor @ inner
+        return bool(np.abs(x[self._features : 2 * self._features]).max() > 0.99 * REACH)
+
+    def _unpack(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The mean [D], and T [D, D]."""
+        d = self._features
+        inner = np.diag(np.exp(x[d : 2 * d]))
+        inner[self._below] = x[2 * d :]
+        return self.mean + self.factor @ x[:d], inner
+
+    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        mean, inner = self._unpack(x)
+        factor = self.factor @ inner
+        precision = np.linalg.inv(factor @ factor.T)
+        self.posterior = posteriors(self._likelihood, Prior(mean, precision), self.posterior)
+        penalty = self._penalty * (mean @ mean + np.vdot(factor, factor))
+        value = self.posterior.bound.sum() - penalty
+        # At the best posteriors the bound moves with the population alone (envelope theorem).
+        scatter = _scatter(self.posterior, mean)
+        bend = precision @ scatter @ precision - self._parties * precision
+        of_mean = precision @ (self.posterior.mean - mean).sum(axis=0) - 2 * self._penalty * mean
+        of_inner = self.factor.T @ (bend @ factor - 2 * self._penalty * factor)
+        diagonal = np.diag(of_inner) * np.diag(inner)
+        gradient = np.concatenate([self.factor.T @ of_mean, diagonal, of_inner[self._below]])
+        return -value / self._parties, -gradient / self._parties
+
+
+def _scatter(posterior: Posterior, mean: np.ndarray) -> np.ndarray:
+    """[D, D], the sum over parties of E[(theta - mean) (theta - mean)']."""
+    off = posterior.mean - mean
+    return off.T @ off + posterior.covariance.sum(axis=0)

@@ -1,0 +1,45 @@
+"""How many ranks or clusters: the number whose fit predicts held-out answers best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from multiparty_envs.rewards.choices import Choices
+from multiparty_envs.streams import Streams
+
+HELD_OUT = 0.2  # of each party's answers
+PATIENCE = 2  # sizes tried without a gain before the search ends
+
+Scorer = Callable[[int, Choices, Choices], float]
+"""(size, answers to fit, answers held out) -> log-likelihood of the latter."""
+
+
+def best_size(sizes: Iterable[int], choices: Choices, score: Scorer, seed: int) -> int:
+    """Return the smallest of the ascending `sizes` with the greatest held-out likelihood."""
+    held_out = _held_out(choices, seed)
+    train, test = choices.where(~held_out), choices.where(held_out)
+    best, best_score, waited = 1, -np.inf, 0
+    for size in sizes:
+        found = score(size, train, test)
+        if found > best_score:
+            best, best_score, waited = size, found, 0
+        else:
+            waited += 1
+        if waited == PATIENCE:
+            break
+    return best
+
+
+def _held_out(choices: Choices, seed: int) -> np.ndarray:
+    """[K] bool, true for a random part of every party's answers, rounded down."""
+    party = np.zeros(choices.num_answers, dtype=np.int64)
+    party[choices.answer] = choices.party
+    shuffled = Streams(seed).numpy("held-out answers").permutation(choices.num_answers)
+    order = shuffled[np.argsort(party[shuffled], kind="stable")]
+    counts = np.bincount(party)
+    place = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    chosen = np.zeros(choices.num_answers, dtype=bool)
+    chosen[order] = place < np.floor(HELD_OUT * counts)[party[order]]
+    return chosen
