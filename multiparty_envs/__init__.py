@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from multiparty_envs.data import ChoicePanel as ChoicePanel
     from multiparty_envs.dynamics import Dynamics as Dynamics
     from multiparty_envs.dynamics import FiniteMDP as FiniteMDP
+    from multiparty_envs.dynamics import FiniteState as FiniteState
     from multiparty_envs.dynamics import Names as Names
     from multiparty_envs.dynamics import View as View
     from multiparty_envs.faces import PartyEnv as PartyEnv
     from multiparty_envs.faces import PartyVectorEnv as PartyVectorEnv
     from multiparty_envs.faces import TensorEnv as TensorEnv
+    from multiparty_envs.faces import TensorStep as TensorStep
     from multiparty_envs.faces import collect as collect
     from multiparty_envs.feedback import Comparisons as Comparisons
     from multiparty_envs.feedback import Feedback as Feedback
@@ -37,9 +39,15 @@ if TYPE_CHECKING:
     from multiparty_envs.parties import PlackettLuce as PlackettLuce
     from multiparty_envs.parties import Population as Population
     from multiparty_envs.parties import PreferenceMatrices as PreferenceMatrices
+    from multiparty_envs.parties import Ratings as Ratings
+    from multiparty_envs.rewards import Hierarchical as Hierarchical
     from multiparty_envs.rewards import Independent as Independent
+    from multiparty_envs.rewards import LowRank as LowRank
+    from multiparty_envs.rewards import Mixture as Mixture
+    from multiparty_envs.rewards import Pessimistic as Pessimistic
     from multiparty_envs.rewards import Pooled as Pooled
     from multiparty_envs.rewards import RewardLearner as RewardLearner
+    from multiparty_envs.rewards import make_learner as make_learner
     from multiparty_envs.streams import Draw as Draw
     from multiparty_envs.streams import Streams as Streams
     from multiparty_envs.welfare import GeneralizedGini as GeneralizedGini
@@ -52,6 +60,12 @@ if TYPE_CHECKING:
     from multiparty_envs.welfare import Utilitarian as Utilitarian
     from multiparty_envs.welfare import Welfare as Welfare
     from multiparty_envs.welfare import make_welfare as make_welfare
+    from multiparty_envs.wrappers import LearnedReward as LearnedReward
+    from multiparty_envs.wrappers import LearnedRewardVector as LearnedRewardVector
+    from multiparty_envs.wrappers import RecordPartyReturns as RecordPartyReturns
+    from multiparty_envs.wrappers import RecordPartyReturnsVector as RecordPartyReturnsVector
+    from multiparty_envs.wrappers import WelfareReward as WelfareReward
+    from multiparty_envs.wrappers import WelfareRewardVector as WelfareRewardVector
 
 _PARTS = (
     *("checks", "data", "dynamics", "envs", "faces", "feedback", "parties", "rewards"),
@@ -61,14 +75,17 @@ _PARTS = (
 # part -> its names above
 _NAMES = {
     "data": "ChoicePanel",
-    "dynamics": "Dynamics FiniteMDP Names View",
-    "faces": "PartyEnv PartyVectorEnv TensorEnv collect",
+    "dynamics": "Dynamics FiniteMDP FiniteState Names View",
+    "faces": "PartyEnv PartyVectorEnv TensorEnv TensorStep collect",
     "feedback": "Comparisons Feedback Rankings Segments Steps",
-    "parties": "BradleyTerryLuce ChoiceModel PlackettLuce Population PreferenceMatrices",
-    "rewards": "Independent Pooled RewardLearner",
+    "parties": "BradleyTerryLuce ChoiceModel PlackettLuce Population PreferenceMatrices Ratings",
+    "rewards": "Hierarchical Independent LowRank Mixture Pessimistic Pooled "
+    "RewardLearner make_learner",
     "streams": "Draw Streams",
-    "welfare": "GeneralizedGini GeneralizedMean Isoelastic Leximin MaxMin Nash Scale Utilitarian "
-    "Welfare make_welfare",
+    "welfare": "GeneralizedGini GeneralizedMean Isoelastic Leximin MaxMin Nash Scale "
+    "Utilitarian Welfare make_welfare",
+    "wrappers": "LearnedReward LearnedRewardVector RecordPartyReturns "
+    "RecordPartyReturnsVector WelfareReward WelfareRewardVector",
 }
 _HOME = {name: part for part, names in _NAMES.items() for name in names.split()}
 

@@ -84,6 +84,7 @@ def find_builder(name: str) -> Callable[..., Dynamics]:
 
 def _tell_gymnasium(name: str, builder: str) -> None:
     full = f"{NAMESPACE}/{name}"
+    # Gymnasium warns when an id is registered twice
     if full not in gymnasium.registry:
         gymnasium.register(
             full, entry_point=SINGLE, vector_entry_point=VECTOR, kwargs={"dynamics": builder}

@@ -87,12 +87,17 @@ class Draw:
     """
 
     def __init__(self, key: Any, episode: Any = None) -> None:
-        on_numpy = isinstance(key, np.ndarray)
-        self._xp: Any = np if on_numpy else array_api_compat.array_namespace(key)
-        self._words = _UNSIGNED if on_numpy else _SIGNED
         self.key = key
+        self._words = _UNSIGNED if isinstance(key, np.ndarray) else _SIGNED
         self.episode = self._xp.zeros_like(key) if episode is None else episode
         self._at: Any = None  # found out at the first number: certain worlds never draw
+
+    @property
+    def _xp(self) -> Any:
+        # asked for anew, because a draw that kept a module could not be copied
+        return (
+            np if isinstance(self.key, np.ndarray) else array_api_compat.array_namespace(self.key)
+        )
 
     @classmethod
     def seeded(cls, seeds: Sequence[int], name: str = "world") -> Draw:

@@ -1,5 +1,7 @@
 """The test kit: silent about what is right, and it finds what is wrong."""
 
+import warnings
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -9,8 +11,16 @@ from multiparty_envs.checks.claims import same
 from multiparty_envs.dynamics import Dynamics, FiniteState
 from multiparty_envs.faces import PartyEnv, PartyVectorEnv
 from multiparty_envs.registration import ENVS
-from multiparty_envs.rewards import Independent, Pooled
-from multiparty_envs.welfare import GeneralizedGini, Leximin, MaxMin, Nash, Utilitarian
+from multiparty_envs.rewards import LEARNERS, Independent, make_learner
+from multiparty_envs.welfare import (
+    GeneralizedGini,
+    GeneralizedMean,
+    Isoelastic,
+    Leximin,
+    MaxMin,
+    Nash,
+    Utilitarian,
+)
 
 NAMES = sorted(ENVS)
 
@@ -36,14 +46,23 @@ def test_a_world_without_tables_passes(drift):
     checks.check_dynamics(drift)
 
 
-@pytest.mark.parametrize("learner", [Pooled(), Independent()], ids=["pooled", "independent"])
-def test_learners_pass(learner):
-    checks.check_learner(learner)
+@pytest.mark.parametrize("name", sorted(LEARNERS))
+def test_learners_pass(name):
+    settings = {"learner": Independent()} if name == "pessimistic" else {}
+    learner = make_learner(name, **settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # few answers may be separable, and say so
+        checks.check_learner(learner)
     assert not hasattr(learner, "theta_")
 
 
 @pytest.mark.parametrize(
-    "welfare", [Utilitarian(), Nash(), MaxMin(), Leximin(), GeneralizedGini()], ids=lambda w: w.name
+    "welfare",
+    [
+        *(Utilitarian(), Nash(), Nash(reference=0.5), MaxMin(), Leximin(), GeneralizedGini()),
+        *(GeneralizedMean(-1.0), GeneralizedMean(0.5), Isoelastic(-1.0)),
+    ],
+    ids=repr,
 )
 def test_welfare_functions_pass(welfare):
     checks.check_welfare(welfare)

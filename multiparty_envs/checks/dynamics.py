@@ -68,7 +68,7 @@ def _rollout(dynamics: Dynamics, seeds: Any, copies: int) -> Iterator[_Moment]:
     state, alive = dynamics.initial(copies, draw), np.ones(copies, dtype=bool)
     for _ in range(dynamics.horizon):
         action = act(state)
-        kept = copy.deepcopy(state)
+        kept = copy.deepcopy(state)  # to see whether the world writes into what it is given
         after = dynamics.transition(state, action, draw)
         claim(same(leaves(kept), leaves(state)), "transition should not write into its state")
         yield _Moment(state, action, after, alive)

@@ -38,6 +38,7 @@ def check_learner(learner: RewardLearner, *, seed: int = 0, on_torch: bool = Tru
     _check_shapes(fitted, steps)
     _check_forgets(learner, _answers(rng, -weights, answers.party), answers, steps)
     _check_understands(fitted, steps, weights)
+    # one party's answers alone, then everybody's but the last one's
     for party in (answers.party * 0, answers.party % (PARTIES - 1)):
         _check_unasked(_fit(learner, _answers(rng, weights, party)), steps)
     _check_empty(learner, answers)

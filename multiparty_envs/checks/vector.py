@@ -76,6 +76,7 @@ def _check_agreement(
     envs: VectorEnv, one: Callable[[], Env], episodes: int, seed: int, max_steps: int
 ) -> None:
     """Step beside the reference until every copy has ended so many episodes."""
+    # Gymnasium's own vectoriser says what SAME_STEP means, infos and masks included
     sync = SyncVectorEnv([one] * envs.num_envs, autoreset_mode=AutoresetMode.SAME_STEP)
     envs.action_space.seed(seed)
     found, wanted = envs.reset(seed=seed), sync.reset(seed=seed)

@@ -48,6 +48,7 @@ def _robin_hood(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mass = probabilities * size
     keep = np.ones((count, size))
     alias = np.tile(np.arange(size), (count, 1))
+    # open: neither filled nor closed yet; the richest always has enough, as the mean is one
     open_ = np.ones((count, size), dtype=bool)
     rows = np.arange(count)
     for _ in range(size - 1):

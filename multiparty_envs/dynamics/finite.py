@@ -111,8 +111,10 @@ class FiniteMDP(Dynamics):
         self._rewards = self.party_table.reshape(rows, -1)
         self.moves = AliasTable(self.probabilities.reshape(rows, -1))
         self.starts = AliasTable(self.initial_table[None])
+        # a certain start costs no random number, and no time at each reset
         likely = int(self.initial_table.argmax())
         self.start = likely if self.initial_table[likely] == 1.0 else None
+        # most worlds end by the clock alone; then no cell need be looked at
         self._ends_early = bool(self.terminal.any())
         self.time_left = np.linspace(1.0, 0.0, self.horizon + 1, dtype=np.float32)
         # the last column is a place for the time left, so that observing is one take

@@ -45,6 +45,7 @@ def _from_table(mdp: FiniteMDP, rng: np.random.Generator, policy: Any) -> Act:
     expect.shape(table, *shape, name="policy")
     choices = AliasTable(table.reshape(-1, mdp.num_actions))
 
+    # one row of choices for each cell, or for each time and cell
     def act(state: Any) -> np.ndarray:
         row = state.cell + timed * state.time * mdp.num_states
         return choices.place(row, rng.random(len(row))) - row * mdp.num_actions

@@ -27,6 +27,7 @@ class Copies(ABC):
         self.dynamics, self.count = dynamics, count
         self.state: Any = None
         self.latest: tuple[Any, np.ndarray, Any] | None = None
+        # the episode before the first, so that beginning is always going to the next
         before_all = np.full(count, -1, dtype=np.int64)
         self._draw = Draw(np.zeros(count, dtype=np.int64), before_all)
 
@@ -42,7 +43,7 @@ class Copies(ABC):
         """Let the copies with a seed start again from it; the others go on as they are."""
         rows = np.flatnonzero([seed is not None for seed in seeds])
         fresh = Draw.seeded([seed for seed in seeds if seed is not None])
-        fresh.episode -= 1
+        fresh.episode -= 1  # `begin` goes on to episode 0
         self._draw.put(rows, fresh)
 
     def begin(self, rows: np.ndarray) -> Any:

@@ -67,5 +67,6 @@ def judge_of(dynamics: Dynamics) -> Judge:
 
 def _rounded(rewards: Array) -> Verdict:
     xp = array_api_compat.array_namespace(rewards)
+    # the mean is taken before rounding, so that every face returns the same number
     exact = xp.astype(rewards, xp.float64)
     return Verdict(xp.astype(exact, xp.float32), xp.mean(exact, axis=-1))

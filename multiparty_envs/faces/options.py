@@ -59,6 +59,7 @@ class Options:
             raise TypeError(f"the world is already built, so it has no knobs {sorted(knobs)}")
         else:
             world = dynamics
+        # a mapping keeps the arguments of gym.make plain data, so that specs go to JSON
         asked = None if feedback is None else Feedback.of(feedback)
         return cls(dynamics=world, feedback=asked, **settings)
 

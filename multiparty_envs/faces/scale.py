@@ -48,7 +48,7 @@ def _segment_returns(dynamics: Dynamics, length: int) -> np.ndarray:
         total += dynamics.party_rewards(state, action, after)
         ended = running & dynamics.terminated(after)
         closed = running if time % length == 0 else ended
-        returns.append(total[closed])
+        returns.append(total[closed])  # ended copies step on, but are in no segment any more
         total[closed] = 0.0
         running, state = running & ~ended, after
     return np.concatenate(returns)

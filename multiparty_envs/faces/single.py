@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, final
 
 import gymnasium
@@ -82,7 +83,7 @@ class PartyEnv(gymnasium.Env[np.ndarray, Any]):
         """Begin the next episode; a seed restarts everything, the people's answers included."""
         if seed is not None or self._episode < 0:
             self._seed(Streams(seed))
-        elif self._running and self._emitter is not None:
+        elif self._running and self._emitter is not None:  # an episode is cut short
             self._emitter.forget()
         self._episode += 1
         obs = self._walker.reset(self._key, self._episode)
@@ -109,7 +110,7 @@ class PartyEnv(gymnasium.Env[np.ndarray, Any]):
         if not self._running:
             raise ResetNeeded("the episode is over, or has not begun: call reset() first")
         obs, party, reward, ended = self._walker.step(action)
-        self._running = not ended
+        self._running = not ended  # without this, a step too many would go on in silence
         info: dict[str, Any] = {}
         if self._emitter is not None:
             self._listen(self._emitter, ended, info)
@@ -145,7 +146,7 @@ def emitter(options: Options, streams: Streams, num_copies: int) -> Emitter | No
     return Emitter(
         feedback,
         dynamics.population,
-        lambda: segment_scale(dynamics, feedback.segment_length),
+        partial(segment_scale, dynamics, feedback.segment_length),
         streams.numpy("answers"),
         num_copies,
     )

@@ -108,6 +108,7 @@ class TensorEnv:
     def _restart(self, ended: torch.Tensor, after: Any, final_obs: torch.Tensor) -> None:
         """Go on after the step, at the start of the next episode where `ended` [N]."""
         assert self._draw is not None
+        # computed for all copies: asking which ones ended would wait for the device
         fresh = self._draw.next_episode()
         first = self.dynamics.initial(self.num_copies, fresh)
         self._state = map_state(lambda new, old: _where(ended, new, old), first, after)

@@ -177,6 +177,7 @@ class PartyVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         return [Streams().seed if own is None and not begun else own for own in seed]
 
     def _seed(self, seeds: list[int | None]) -> None:
+        # the answers' stream hangs on the first seed: with one copy it is the single face's
         first = Streams(next(seed for seed in seeds if seed is not None))
         self._copies.seed(seeds)
         super().reset(seed=first.seed)

@@ -86,6 +86,7 @@ class _Lists(NamedTuple):
         return _made[mdp]
 
 
+# weak, so that the lists go when their world goes
 _made: weakref.WeakKeyDictionary[FiniteMDP, _Lists] = weakref.WeakKeyDictionary()
 
 
@@ -120,6 +121,7 @@ class TableWalker(Walker):
         number = int(key[0])
         if (number, episode) not in self._stock:
             episodes = np.arange(episode, episode + 1 + STOCK // self._per_episode)
+            # NumPy's cost is per call: drawing for many episodes costs little more than for one
             draw = Draw(np.full(len(episodes), number), episodes)
             drawn = draw.uniform(self._per_episode).tolist()
             self._stock = {(number, episode + i): row for i, row in enumerate(drawn)}
@@ -132,7 +134,7 @@ class TableWalker(Walker):
         place = row if self._width == 1 else self._place(row)
         self._cell = cell = self._next[place]
         self._time = time = self._time + 1
-        obs = self._seen[cell].copy()
+        obs = self._seen[cell].copy()  # what callers get is theirs to write into
         obs[-1] = self._left[time]
         ended = time == self._horizon or self._ends[cell]
         return obs, self._party[row], self._mean[row], ended
@@ -151,7 +153,7 @@ class TableWalker(Walker):
         return FiniteState(self._cell, self._time)
 
     def _checked(self, action: Any) -> int:
-        try:
+        try:  # takes NumPy's whole numbers too, and refuses 1.0, which int() would take
             number = index(action)
         except TypeError:
             number = -1

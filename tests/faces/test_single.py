@@ -1,5 +1,7 @@
 """The face that `gym.make` gives."""
 
+import copy
+import pickle
 import warnings
 from itertools import pairwise
 
@@ -281,3 +283,26 @@ def test_rendering(make_grid, mode, kind):
         assert drawn == "cell 4 at 1\n"
     if mode == "rgb_array":
         assert (drawn == 4).all()
+
+
+@pytest.mark.parametrize("twin", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+def test_a_copy_goes_on_alike(make_grid, twin):
+    env = PartyEnv(make_grid(slip=0.3), feedback={"segment_length": 2, "every": 1})
+    env.reset(seed=0)
+    env.step(1)
+    other = twin(env)
+    for action in (2, 1, 3, 0):
+        ours, theirs = env.step(action), other.step(action)
+        np.testing.assert_array_equal(ours[0], theirs[0])
+        heard = [info["comparisons"].label for *_, info in (ours, theirs) if "comparisons" in info]
+        assert len(heard) in (0, 2)
+        assert all((label == heard[0]).all() for label in heard)
+
+
+def test_mo_gymnasium_takes_the_vector_reward(make_grid):
+    wrappers = pytest.importorskip("mo_gymnasium.wrappers")
+    env = wrappers.LinearReward(PartyEnv(make_grid(), vector_reward=True), np.array([1.0, 0, 2]))
+    env.reset(seed=0)
+    _, reward, _, _, info = env.step(1)
+    party = info["party_rewards"]
+    assert reward == pytest.approx(party[0] + 2 * party[2])
