@@ -276,8 +276,9 @@ class TownView(View):
         left = self.horizon - int(state.time)
         given = self.town.given(int(state.cell))
         for district, align, x in ((0, "left", 12), (1, "right", width - 12)):
-            words = f"{DISTRICTS[district]} {given[district]:g} of {MARKET + VILLAGE}"
-            canvas.text((x, 13), words, drawing.PALETTE[district], scale=2, align=align)
+            words = f"{DISTRICTS[district]} {given[district]} of {MARKET + VILLAGE}"
+            scale = 2 if self.town.size > 1 else 1
+            canvas.text((x, 20 - 3.5 * scale), words, drawing.PALETTE[district], scale, align)
         room = width * 0.3
         bar = (width / 2 - room / 2, 16.0)
         canvas.rectangle((*bar, room, 8), drawing.LINE, radius=4)

@@ -287,9 +287,11 @@ class ServiceView(View):
         for place, side in enumerate(self.service.sides):
             _draw_ladder(canvas, place, side, int(level[place]))
         canvas.text((16, height + 12), "budget", drawing.FAINT)
-        for coin in range(self.service.sizes[-1] - 1):
+        most = self.service.sizes[-1] - 1
+        apart = min(22.0, 154.0 / most)
+        for coin in range(most):
             colour = drawing.PALETTE[4] if coin < budget else drawing.LINE
-            canvas.disc((72 + 22 * coin, height + 15), 8, colour)
+            canvas.disc((72 + apart * coin, height + 15), min(8.0, 0.4 * apart), colour)
         left = (self.steps - int(state.time)) / self.steps
         bar = (canvas.pixels.shape[1] - 216.0, height + 11.0)
         canvas.text((bar[0] - 8, height + 12), "time left", drawing.FAINT, align="right")

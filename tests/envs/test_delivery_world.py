@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from agents.planning import best_response, party_scale, policy_returns, solve
+from multiparty_envs.dynamics import FiniteState
 from multiparty_envs.envs.delivery import Town, delivery
 from multiparty_envs.welfare import MaxMin, Utilitarian
 
@@ -129,17 +130,19 @@ def test_everybody_cannot_be_served_in_time(size):
 
 def test_parcels_are_handed_over_once():
     world = delivery(slipperiness=0.0)
-    total = world.feature_table[:, :, :2].sum(axis=2)
-    town = world.view.town
-    cell = town.index[(2, 3)]
-    west = 3
-    assert total[cell, west] == 2.0
-    served = world.successors[cell, west, 0]
-    back = town.num_states  # any number that is no state
-    assert served != back
-    assert town.given(int(served)) == [2, 0]
-    again = (served // len(town.cells)) * len(town.cells) + cell
-    assert total[again, west] == 0.0
+    town, west = world.view.town, 3
+    before = town.index[(2, 3)]  # east of the west market, nothing served
+    at_market = int(world.successors[before, west, 0])
+    assert town.given(at_market) == [2, 0]
+    again = at_market - town.index[(2, 2)] + before  # the same place, the market served
+    assert world.feature_table[before, west].tolist() == [2.0, 0.0, 0.0]
+    assert world.feature_table[again, west].tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_every_size_can_be_drawn(size):
+    view = delivery(size=size).view
+    assert view.frame(FiniteState(0, 0)).shape == ((2 * size + 1) * 48 + 40, (4 * size + 1) * 48, 3)
 
 
 def test_slips_go_to_either_side():
@@ -182,8 +185,6 @@ def test_bad_knobs(knobs, message):
 
 def test_text_draws_the_map():
     world = delivery()
-    from multiparty_envs.dynamics import FiniteState
-
     start = int(world.initial_table.argmax())
     lines = world.view.text(FiniteState(start, 0)).splitlines()
     assert lines[2] == ". . 2 . V . 2 . ."
