@@ -123,6 +123,7 @@ def _chances(skew: np.ndarray, intransitivity: float, strength: float) -> np.nda
     """Return P [S, M, A, A] from the two parts of skew-symmetric matrices ([Jiang2011])."""
     weight = expect.number(intransitivity, name="intransitivity", low=0.0, high=1.0)
     expect.number(strength, name="strength", low=0.0, high=50.0)
+    # least-squares scores of a complete comparison are row means; what they leave is cyclic
     score = skew.mean(axis=-1)
     ranking = score[..., :, None] - score[..., None, :]
     logits = (1.0 - weight) * _unit(ranking) + weight * _unit(skew - ranking)

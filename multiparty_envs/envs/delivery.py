@@ -168,6 +168,7 @@ def delivery(
     town = Town(expect.integer(size, name="size", low=1, high=8))
     slip = expect.number(slipperiness, name="slipperiness", low=0.0, high=1.0)
     successors, probabilities, features = _tables(town, slip)
+    # both markets or one district take 3 * size steps, a market and a district 5 * size
     steps = 5 * town.size - 1 if horizon is None else expect.integer(horizon, name="horizon", low=1)
     initial = np.zeros(town.num_states)
     initial[town.index[town.depot]] = 1.0
@@ -189,6 +190,7 @@ def _tables(town: Town, slip: float) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
     The vehicle goes where it is steered, or slips to one of the two sides.
     """
+    # without slips one successor is enough, and faces then need no random number a step
     turns = (0, 1, -1) if slip > 0.0 else (0,)
     chances = np.array([1.0 - slip, slip / 2.0, slip / 2.0])[: len(turns)]
     steered = (np.arange(len(STEPS))[:, None] + np.array(turns)) % len(STEPS)  # [A, K]
@@ -197,6 +199,7 @@ def _tables(town: Town, slip: float) -> tuple[np.ndarray, np.ndarray, np.ndarray
     bits, parcels = town.mark()[target], town.parcels()[target]
     bumped = target == cells[:, None, None]
     served = np.arange(1 << len(town.stops))[:, None, None, None]
+    # the cell runs fastest, so that state // C are the bits and state % C the cell
     successors = (served | bits) * len(cells) + target
     fresh = (served & bits) == 0  # a stop is served only once
     seen = np.concatenate(
@@ -212,6 +215,7 @@ def _residents(num_parties: int, minority_share: float, conflict: float, beta: f
     expect.number(conflict, name="conflict", low=0.0, high=1.0)
     expect.number(minority_share, name="minority_share", low=0.0, high=0.5)
     east = max(1, round(minority_share * num_parties)) if minority_share > 0.0 else 0
+    # the sum of both weights stays one: conflict moves interest, it does not make people keener
     own, other = (1.0 + conflict) / 2.0, (1.0 - conflict) / 2.0
     kinds = np.array([[own, other, BUMP], [other, own, BUMP]])
     count = np.array([num_parties - east, east])

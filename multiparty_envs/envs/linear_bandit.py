@@ -83,6 +83,7 @@ def linear_bandit(
     Raises:
         ValueError: when a knob is out of range or a table does not fit the others.
     """
+    # streams of their own: more parties leave the features as they are
     streams = Streams(seed)
     table = _features(features, streams, (num_contexts, num_actions, num_features))
     contexts, arms, width = table.shape
