@@ -40,6 +40,7 @@ def mlp(sizes: Sequence[int], last_gain: float, generator: torch.Generator | Non
         last = place == len(sizes) - 2
         # without torch's own first weights, which would draw from the global generator
         linear = nn.utils.skip_init(nn.Linear, width, next_)
+        assert isinstance(linear, nn.Linear)
         if generator is not None:
             gain = last_gain if last else math.sqrt(2.0)
             nn.init.orthogonal_(linear.weight, gain, generator=generator)

@@ -7,12 +7,11 @@ its steps are in `rollout` (experience), `advantages`, `objective` (welfare), `b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +22,7 @@ from agents.networks import Critic, NetworkPolicy, mlp
 from agents.objective import EpisodeLevel, Objective, PolicyLevel, StepLevel
 from agents.optimiser import FlatAdam, RunningMean
 from agents.problem import Problem
+from agents.progress import Callback, Progress
 from agents.rollout import Collector, Rollout
 from multiparty_envs.dynamics import Dynamics
 from multiparty_envs.faces.tensor import TensorEnv
@@ -31,42 +31,6 @@ from multiparty_envs.streams import Streams
 from multiparty_envs.welfare.base import Welfare
 from multiparty_envs.welfare.scale import Scale
 from multiparty_envs.wrappers.weighting import weighting
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a callback is told after each batch."""
-
-    iteration: int  # from 1
-    iterations: int
-    steps: int  # of all copies so far
-    returns: np.ndarray  # [M] mean return of the parties, in the units of the rewards
-    weights: np.ndarray  # [H] of the critic's heads
-    policy: NetworkPolicy  # as it is now; it goes on changing
-
-    @classmethod
-    def of(
-        cls,
-        rollout: Rollout,
-        objective: Objective,
-        policy: NetworkPolicy,
-        iteration: int,
-        iterations: int,
-    ) -> Progress:
-        """Read the numbers from the device."""
-        weights = objective.weights(rollout.rewards.new_zeros(objective.heads))
-        return cls(
-            iteration=iteration,
-            iterations=iterations,
-            steps=iteration * rollout.action.numel(),
-            returns=rollout.mean_return()[0].cpu().numpy(),
-            weights=weights.cpu().numpy(),
-            policy=policy,
-        )
-
-
-Callback = Callable[[Progress], bool | None]
-"""Called after each batch; training ends early where it returns False."""
 
 
 def train(
@@ -124,7 +88,7 @@ def _train(
         if iteration >= (1.0 - config.averaging) * iterations:
             late.add()
         if callback is not None:
-            told = Progress.of(rollout, objective, agent.policy, iteration + 1, iterations)
+            told = _progress(rollout, objective, agent.policy, (iteration + 1, iterations))
             if callback(told) is False:
                 break
     late.put()
@@ -228,6 +192,21 @@ def _collector(problem: Problem, config: PPOConfig, streams: Streams) -> Collect
     )
     num_steps = config.steps_per_copy(problem.dynamics.horizon)
     return Collector(env, num_steps, streams.torch("policy", config.device))
+
+
+def _progress(
+    rollout: Rollout, objective: Objective, policy: NetworkPolicy, count: tuple[int, int]
+) -> Progress:
+    """Read what a callback is told from the device."""
+    weights = objective.weights(rollout.rewards.new_zeros(objective.heads))
+    return Progress(
+        iteration=count[0],
+        iterations=count[1],
+        steps=count[0] * rollout.action.numel(),
+        returns=rollout.mean_return()[0].cpu().numpy(),
+        weights=weights.cpu().numpy(),
+        policy=policy,
+    )
 
 
 @torch.no_grad()

@@ -6,17 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
-import numpy as np
 from gymnasium.spaces import Box, Discrete
 
 from multiparty_envs import expect
 from multiparty_envs.dynamics import Dynamics
 from multiparty_envs.feedback import Steps
 from multiparty_envs.rewards.base import RewardLearner
-from multiparty_envs.streams import Draw
 from multiparty_envs.welfare.base import Welfare
 from multiparty_envs.welfare.scale import LEVELS, Scale
 from multiparty_envs.wrappers.accrued import AccruedReturns
+from multiparty_envs.wrappers.probe import learned_parties
 
 RewardOf = Callable[[Steps], Any]
 
@@ -62,7 +61,11 @@ class Problem:
         expect.choice(level, LEVELS, name="level")
         _check_spaces(dynamics)
         reward_of = None if rewards is None else rewards.rewards
-        parties = _count_parties(dynamics, reward_of)
+        parties = (
+            dynamics.population.num_parties
+            if rewards is None
+            else learned_parties(rewards.rewards, dynamics)
+        )
         scale = Scale.none(parties) if scale is None else scale
         if len(scale.unit) != parties:
             raise ValueError(f"scale is for {len(scale.unit)} parties, the rewards for {parties}")
@@ -89,16 +92,3 @@ def _check_spaces(dynamics: Dynamics) -> None:
         raise ValueError(f"the observation space should be a flat Box, is {seen}")
     if not isinstance(acted, Discrete) or acted.start != 0:
         raise ValueError(f"the action space should be Discrete from 0, is {acted}")
-
-
-def _count_parties(dynamics: Dynamics, rewards: RewardOf | None) -> int:
-    """Return M, of learned rewards by asking about one step."""
-    if rewards is None:
-        return dynamics.population.num_parties
-    draw, action = Draw.seeded([0]), np.zeros(1, dtype=np.int64)
-    state = dynamics.initial(1, draw)
-    features = dynamics.features(state, action, dynamics.transition(state, action, draw))
-    learned = expect.finite(
-        rewards(Steps(dynamics.observe(state), action, features)), name="learned rewards"
-    )
-    return expect.shape(learned, 1, None, name="learned rewards").shape[1]

@@ -1,0 +1,194 @@
+"""The bridge to stable-baselines3: its PPO on the welfare of several parties, and its policies.
+
+Any of its algorithms trains on `SB3VecEnv(WelfareRewardVector(...))`; `train` does so with PPO
+and has the signature of `agents.ppo.train`. Source: [Raffin2021].
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.policies import ActorCriticPolicy
+from torch import nn
+
+from agents.config import PPOConfig
+from agents.networks import NetworkPolicy, mlp
+from agents.ppo import threads
+from agents.problem import Problem
+from agents.progress import Callback, Progress
+from agents.sb3_env import PartyLogger, SB3VecEnv
+from multiparty_envs.dynamics import Dynamics
+from multiparty_envs.faces import PartyVectorEnv
+from multiparty_envs.rewards.base import RewardLearner
+from multiparty_envs.streams import Streams
+from multiparty_envs.welfare.base import Welfare
+from multiparty_envs.welfare.scale import Scale
+from multiparty_envs.wrappers import (
+    LearnedRewardVector,
+    RecordPartyReturnsVector,
+    WelfareRewardVector,
+)
+from multiparty_envs.wrappers.welfare_reward import PolicyWelfare
+
+__all__ = ["PartyLogger", "SB3VecEnv", "from_sb3", "train"]
+
+
+def train(
+    dynamics: Dynamics,
+    *,
+    welfare: Welfare,
+    level: str = "policy",
+    rewards: RewardLearner | None = None,
+    scale: Scale | None = None,
+    config: PPOConfig = PPOConfig(),  # noqa: B008 - it is frozen
+    seed: int = 0,
+    callback: Callback | None = None,
+) -> NetworkPolicy:
+    """Return a policy trained by stable-baselines3's PPO; arguments as `agents.ppo.train`.
+
+    Its critic has one head, so at level "policy" the parties' weights change from batch to batch
+    only. Parameters are not averaged: `averaging`, `weight_rate`, `weight_sharpness` and
+    `return_memory` of the configuration have no effect.
+
+    Raises:
+        ValueError: for a world, level or scale that does not fit, and rewards that are not finite.
+    """
+    problem = Problem.of(dynamics, welfare, level, rewards, scale)
+    streams = Streams(seed)
+    envs = _environment(dynamics, problem, rewards, config)
+    with threads(config.threads), _own_chance():
+        model = _model(SB3VecEnv(envs.record), problem, config, streams)
+        iterations = config.iterations(dynamics.horizon)
+        steps = config.num_copies * config.steps_per_copy(dynamics.horizon)
+        told = _Schedule(envs, config, iterations, callback)
+        model.learn(iterations * steps, callback=told)
+    return from_sb3(model)
+
+
+def from_sb3(model: OnPolicyAlgorithm) -> NetworkPolicy:
+    """Return the policy of an on-policy model of stable-baselines3 as one of ours.
+
+    Its weights are then saved and loaded without pickle, which its own files need.
+
+    Raises:
+        ValueError: when the policy is not an "MlpPolicy" with tanh and Discrete actions.
+    """
+    policy = model.policy
+    if not isinstance(policy, ActorCriticPolicy) or not isinstance(policy.action_net, nn.Linear):
+        raise ValueError(f"only an MlpPolicy with Discrete actions can be taken over, not {policy}")
+    layers = [*policy.mlp_extractor.policy_net, policy.action_net]
+    linear, between = layers[::2], layers[1::2]
+    if not all(isinstance(part, nn.Linear) for part in linear):
+        raise ValueError(f"the policy should be linear layers with tanh between, is {layers}")
+    if not all(isinstance(part, nn.Tanh) for part in between):
+        raise ValueError(f"the policy's activations should be tanh, are {between}")
+    widths = [part.out_features for part in linear]
+    actor = mlp((linear[0].in_features, *widths), 1.0, None)
+    for own, theirs in zip(list(actor)[::2], linear, strict=True):
+        own.load_state_dict(theirs.state_dict())
+    return NetworkPolicy(linear[0].in_features, widths[-1], widths[:-1], actor)
+
+
+@dataclass(frozen=True)
+class _Environment:
+    """The wrappers that are asked for something."""
+
+    welfare: WelfareRewardVector
+    record: RecordPartyReturnsVector  # the outermost
+
+
+def _environment(
+    dynamics: Dynamics, problem: Problem, rewards: RewardLearner | None, config: PPOConfig
+) -> _Environment:
+    truth = "visible" if rewards is None else "hidden"
+    source = "true" if rewards is None else "learned"
+    envs = PartyVectorEnv(config.num_copies, dynamics, truth=truth, feedback=None)
+    if rewards is not None:
+        envs = LearnedRewardVector(envs, rewards, first_fit=None)
+    welfare = WelfareRewardVector(
+        envs,
+        problem.welfare,
+        problem.level,
+        source=source,
+        scale=problem.scale,
+        episodes=config.num_copies,
+    )
+    record = RecordPartyReturnsVector(welfare, source=source, buffer_length=config.num_copies)
+    return _Environment(welfare, record)
+
+
+def _model(envs: SB3VecEnv, problem: Problem, config: PPOConfig, streams: Streams) -> PPO:
+    num_steps = config.steps_per_copy(problem.dynamics.horizon)
+    return PPO(
+        "MlpPolicy",
+        envs,
+        learning_rate=lambda left: config.learning_rate * left,
+        n_steps=num_steps,
+        batch_size=max(2, config.num_copies * num_steps // config.minibatches),
+        n_epochs=config.epochs,
+        gamma=problem.dynamics.discount,
+        gae_lambda=config.gae_lambda,
+        clip_range=config.clip,
+        ent_coef=config.entropy,
+        vf_coef=config.value_coefficient,
+        max_grad_norm=config.max_gradient_norm,
+        policy_kwargs={"net_arch": list(config.hidden)},
+        seed=streams.key("model") % 2**31,  # NumPy's old generator takes no more
+        device=config.device,
+    )
+
+
+@final
+class _Schedule(BaseCallback):
+    """Lowers the entropy bonus as our PPO does, and passes progress on."""
+
+    def __init__(
+        self, envs: _Environment, config: PPOConfig, iterations: int, callback: Callback | None
+    ) -> None:
+        super().__init__()
+        self._envs, self._config, self._callback = envs, config, callback
+        self._iterations, self._iteration = iterations, 0
+        self._going_on = True
+
+    def _on_step(self) -> bool:
+        return self._going_on
+
+    def _on_rollout_end(self) -> None:
+        assert isinstance(self.model, PPO)
+        self.model.ent_coef = self._config.entropy * (1.0 - self._iteration / self._iterations)
+        self._iteration += 1
+        if self._callback is not None:
+            self._going_on = self._callback(self._progress()) is not False
+
+    def _progress(self) -> Progress:
+        core, returns = self._envs.welfare.core, self._envs.record.core.return_queue
+        assert isinstance(self.model, PPO)
+        return Progress(
+            iteration=self._iteration,
+            iterations=self._iterations,
+            steps=self.num_timesteps,
+            returns=np.mean(returns, axis=0),
+            weights=core.weights if isinstance(core, PolicyWelfare) else np.ones(1),
+            policy=from_sb3(self.model),
+        )
+
+
+@contextmanager
+def _own_chance() -> Iterator[None]:
+    """Keep the global generators, which stable-baselines3 seeds and draws from, as they were."""
+    ours = (random.getstate(), np.random.get_state(), torch.get_rng_state())  # noqa: NPY002
+    try:
+        yield
+    finally:
+        random.setstate(ours[0])
+        np.random.set_state(ours[1])  # noqa: NPY002
+        torch.set_rng_state(ours[2])
