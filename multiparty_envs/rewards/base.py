@@ -14,10 +14,10 @@ from multiparty_envs import expect
 from multiparty_envs.feedback.comparisons import Comparisons
 from multiparty_envs.feedback.rankings import Rankings
 from multiparty_envs.feedback.segments import Steps
+from multiparty_envs.rewards import softmax
 from multiparty_envs.rewards.choices import Choices, choices_of
 
-TINY = np.finfo(np.float64).tiny
-from multiparty_envs.rewards import softmax
+TINY = np.finfo(np.float64).tiny  # the least chance whose logarithm is taken
 
 
 class RewardLearner(ABC):
@@ -77,10 +77,14 @@ class LinearLearner(RewardLearner):
         """Return sqrt(features' covariance_ features): [..., D] -> [..., M]."""
         features = steps.features
         xp = array_api_compat.array_namespace(features)
-        covariance = self._beside("covariance_", features)
-        half = xp.sum(covariance * features[..., None, :, None], axis=-2)  # [..., M, D]
+        half = xp.tensordot(features, self._beside("_spread", features), axes=1)  # [..., M, D]
         variance = xp.sum(half * features[..., None, :], axis=-1)
         return xp.sqrt(xp.clip(variance, min=0.0))
+
+    @property
+    def _spread(self) -> np.ndarray:
+        """`covariance_` as [D, M, D]: one matrix product then serves all parties."""
+        return np.ascontiguousarray(self.covariance_.swapaxes(0, 1))
 
     def predict_proba(self, comparisons: Comparisons | Rankings) -> np.ndarray:
         """Return the chance [K] that the first is preferred.
@@ -139,10 +143,11 @@ class LinearLearner(RewardLearner):
 
         Kept from call to call: a copy to a GPU would wait for the device each step.
         """
+        xp, device = array_api_compat.array_namespace(features), array_api_compat.device(features)
         expect.shape(features, *([None] * (features.ndim - 1)), len(self.fitted), name="features")
-        device = array_api_compat.device(features)
+        if not xp.isdtype(features.dtype, "real floating"):
+            raise TypeError(f"features should be floating-point numbers, are {features.dtype}")
         key = (name, features.dtype, device)
         if key not in self._placed:
-            xp = array_api_compat.array_namespace(features)
             self._placed[key] = xp.asarray(getattr(self, name), dtype=features.dtype, device=device)
         return self._placed[key]

@@ -73,6 +73,15 @@ class Choices:
             out[rows] = half @ self.design[rows].swapaxes(1, 2)
         return out
 
+    def agree(self, theta: np.ndarray) -> np.ndarray:
+        """Return [N] bool, whether the one taken for sure is the best under `theta` [D, M]."""
+        target = np.concatenate([self.target, 1.0 - self.target.sum(axis=1, keepdims=True)], axis=1)
+        utility = np.pad(self.utilities(theta), ((0, 0), (0, 1)))
+        present = np.pad(self.available, ((0, 0), (0, 1)), constant_values=1.0)
+        taken = target == 1.0
+        best = np.where(taken, utility, -np.inf).max(axis=1)
+        return best > np.where((present > 0) & ~taken, utility, -np.inf).max(axis=1)
+
     def where(self, keep: np.ndarray) -> Choices:
         """Return the choices of the answers with `keep` [K] true; answers keep their numbers."""
         return self._rows(keep[self.answer], self.party, self.num_parties)
@@ -96,8 +105,15 @@ class Choices:
         return self._rows(first, self.party, self.num_parties)
 
     def _rows(self, rows: Any, party: np.ndarray, num_parties: int) -> Choices:
-        parts = (self.design, self.target, self.available, party, self.answer)
-        return Choices(*(part[rows] for part in parts), num_parties, self.num_answers)
+        return Choices(
+            design=self.design[rows],
+            target=self.target[rows],
+            available=self.available[rows],
+            party=party[rows],
+            answer=self.answer[rows],
+            num_parties=num_parties,
+            num_answers=self.num_answers,
+        )
 
     def per_answer(self, values: np.ndarray) -> np.ndarray:
         """Sum `values` [N] over the choices of each answer -> [K]."""
@@ -114,7 +130,7 @@ def choices_of(data: Comparisons | Rankings) -> Choices:
     if not isinstance(data, Comparisons | Rankings):
         raise TypeError(f"answers should be Comparisons or Rankings, are {type(data).__name__}")
     if not len(data):
-        raise ValueError("a learner needs at least one answer, the data set holds none")
+        raise ValueError("a data set should hold one answer or more, this one is empty")
     choices = _of_comparisons(data) if isinstance(data, Comparisons) else _of_rankings(data)
     expect.finite(choices.design, name="feature differences of the answers")
     return choices

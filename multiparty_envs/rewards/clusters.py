@@ -9,7 +9,7 @@ import numpy as np
 from multiparty_envs.rewards import softmax
 from multiparty_envs.rewards.choices import Choices
 from multiparty_envs.rewards.likelihood import Likelihood
-from multiparty_envs.rewards.newton import HALVINGS, Prior, maximise
+from multiparty_envs.rewards.newton import SHORTEST_STEP, Prior, maximise
 
 SEED_UNITS = 512  # units looked at for starting points
 
@@ -74,16 +74,15 @@ class Clusters:
         step = np.linalg.solve(information, gradient[..., None])[..., 0]
         before = (weight * values).sum(axis=1) + self.penalty(theta)
         size = np.ones((len(theta), 1))
-        for _ in range(HALVINGS):
+        while True:
             new = theta + size * step
             new_values = self.values(new)
             worse = (weight * new_values).sum(axis=1) + self.penalty(new) < before
             if not worse.any():
                 return new, new_values
             size[worse] *= 0.5
-        # at the optimum to the last digit: rounding decides, so those clusters stay
-        new = np.where(worse[:, None], theta, new)
-        return new, np.where(worse[:, None], values, new_values)
+            # at the optimum to the last digit rounding decides, so those clusters stay
+            size[worse & (size[:, 0] < SHORTEST_STEP)] = 0.0
 
     def _utility(self, theta: np.ndarray) -> np.ndarray:
         """[C, N, P]."""

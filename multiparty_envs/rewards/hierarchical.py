@@ -33,7 +33,9 @@ class Hierarchical(LinearLearner):
     `log_likelihood` average over the posterior instead of plugging the mean in, since a
     party of few answers is known badly. A party never asked is expected to be like the
     population: `theta_` is its mean and the covariance its spread. With a single party the
-    spread tends to zero and the fit is that of `Pooled`.
+    spread tends to zero and the fit is that of `Pooled`. The covariance counts what is not known
+    of the population's mean but takes its spread as known, so with no more parties than features
+    the standard errors are too small.
 
     Args:
         ridge: weight, in answers, of a prior N(0, .) in whose eyes an average party lives; keeps
@@ -69,7 +71,7 @@ class Hierarchical(LinearLearner):
             warnings.warn(message, ConvergenceWarning, stacklevel=4)
         self.mean_, self.spread_ = problem.mean, problem.factor @ problem.factor.T
         self.theta_ = problem.posterior.mean.T
-        self.covariance_ = problem.posterior.covariance
+        self.covariance_ = _with_mean(problem.posterior, self.spread_)
         self.bound_ = float(problem.posterior.bound.sum())
 
     def _chances(self, choices: Choices) -> np.ndarray:
@@ -155,3 +157,15 @@ def _scatter(posterior: Posterior, mean: np.ndarray) -> np.ndarray:
     """[D, D], the sum over parties of E[(theta - mean) (theta - mean)']."""
     off = posterior.mean - mean
     return off.T @ off + posterior.covariance.sum(axis=0)
+
+
+def _with_mean(posterior: Posterior, spread: np.ndarray) -> np.ndarray:
+    """[M, D, D], the posteriors' covariances and what the uncertain population mean adds.
+
+    A party's posterior mean follows the population's by the share V_m Sigma^-1, and its
+    answers tell (Sigma + I_m^-1)^-1 = Sigma^-1 - Sigma^-1 V_m Sigma^-1 of it.
+    """
+    precision = np.linalg.inv(spread)
+    follow = posterior.covariance @ precision
+    told = (precision - precision @ follow).sum(axis=0)
+    return posterior.covariance + follow @ np.linalg.inv(told) @ follow.swapaxes(1, 2)

@@ -11,9 +11,7 @@ from multiparty_envs import expect
 from multiparty_envs.rewards.base import LinearLearner
 from multiparty_envs.rewards.choices import Choices
 from multiparty_envs.rewards.likelihood import Likelihood
-from multiparty_envs.rewards.newton import maximise, ridge_prior
-
-CERTAIN = 1e-4  # log-likelihood lost per answer, below which answers are as good as separable
+from multiparty_envs.rewards.newton import TINY_RIDGE, maximise, ridge_prior
 
 
 class SeparableWarning(UserWarning):
@@ -38,14 +36,18 @@ class Independent(LinearLearner):
     def _fit(self, choices: Choices) -> None:
         prior = ridge_prior(self.ridge, choices.scale, choices.num_features)
         best = maximise(Likelihood(choices), prior)
-        counts = choices.counts
-        separable = (counts > 0) & (best.value > -CERTAIN * counts)
-        if separable.any():
-            warnings.warn(
-                f"{separable.sum()} of {len(counts)} parties answer without contradiction: "
-                "their rewards are large because nothing but a tiny ridge bounds them",
-                SeparableWarning,
-                stacklevel=3,
-            )
         self.theta_ = best.theta.T
         self.covariance_ = np.linalg.inv(best.information)
+        if self.ridge < TINY_RIDGE:
+            self._warn(choices)
+
+    def _warn(self, choices: Choices) -> None:
+        wrong = np.bincount(choices.party, ~choices.agree(self.theta_), choices.num_parties)
+        separable = (wrong == 0) & (choices.counts > 0)
+        if separable.any():
+            warnings.warn(
+                f"{separable.sum()} of {len(separable)} parties answer without contradiction: "
+                "their rewards are large because nothing but a tiny ridge bounds them",
+                SeparableWarning,
+                stacklevel=4,
+            )

@@ -32,8 +32,8 @@ class LowRank(LinearLearner):
     of `data.load("train")` do, low ranks are biased and the full rank is `Independent`.
 
     Args:
-        rank: R, at most the number of features and of parties; None takes the one with
-            the greatest likelihood of held-out answers.
+        rank: R, at most the number of features and of parties; None takes the one
+            that predicts held-out answers best (see `selection`).
         ridge: weight of the prior N(0, .) on U alpha_m, in answers (see `Pooled`).
         mean: whether to estimate a common part outside of the subspace.
         seed: of the answers held out when `rank` is None.
@@ -72,9 +72,9 @@ class LowRank(LinearLearner):
         self.theta_ = theta.T
         self.covariance_ = _covariance(fit.information(), left, self.coefficients_, self.mean)
 
-    def _score(self, rank: int, train: Choices, test: Choices) -> float:
+    def _score(self, rank: int, train: Choices, test: Choices) -> np.ndarray:
         fit = _Factors(train, rank, self.ridge, self.mean)
-        return float(Likelihood(test).gradient(fit.theta)[0].sum())
+        return Likelihood(test).gradient(fit.theta)[0]
 
 
 @final

@@ -43,7 +43,7 @@ class Mixture(LinearLearner):
     the party's cluster. `predict_proba` averages the clusters' chances, not their rewards.
 
     Args:
-        clusters: C; None takes the number with the greatest likelihood of held-out answers.
+        clusters: C; None takes the number that predicts held-out answers best (see `selection`).
         soft: whether responsibilities are chances or 0 and 1.
         restarts: how many starts, each from as many single parties.
         anonymous: whether nobody knows who answered. Then every answer is of a cluster of its
@@ -139,17 +139,17 @@ class Mixture(LinearLearner):
 
     def _climb(self, problem: Clusters, theta: np.ndarray) -> _Fit:
         """Expectation maximisation from `theta` [C, D]."""
-        share = np.full(len(theta), 1.0 / len(theta))
-        values, trace, converged = problem.values(theta), [], False
-        for _ in range(self.max_iterations):
+        share, trace = np.full(len(theta), 1.0 / len(theta)), []
+        values = problem.values(theta)
+        while True:
             weight, likelihood = self._expect(values, share, problem.asked)
             trace.append(likelihood + float(problem.penalty(theta).sum()))
-            converged = len(trace) > 1 and trace[-1] - trace[-2] <= TOLERANCE * problem.num_choices
-            if converged:
-                break
+            gain = trace[-1] - trace[-2] if len(trace) > 1 else np.inf
+            converged = gain <= TOLERANCE * problem.num_choices
+            if converged or len(trace) == self.max_iterations:
+                return _Fit(theta, share, weight, trace, converged)
             share = weight[:, problem.asked].mean(axis=1)
             theta, values = problem.improve(theta, values, weight)
-        return _Fit(theta, share, weight, trace, converged)
 
     def _expect(
         self, values: np.ndarray, share: np.ndarray, asked: np.ndarray
@@ -164,12 +164,12 @@ class Mixture(LinearLearner):
         weight[:, ~asked] = share[:, None]
         return weight, float(values.max(axis=0).sum())
 
-    def _score(self, count: int, train: Choices, test: Choices) -> float:
-        """Log-likelihood of held-out answers, given what the others say of each unit."""
+    def _score(self, count: int, train: Choices, test: Choices) -> np.ndarray:
+        """[U], log-likelihood of held-out answers, given what the others say of each unit."""
         units, prior = self._units(train), self._prior(train)
         fit = self._best(units, count, prior)
         values = Clusters(self._units(test), prior).values(fit.theta)
-        return float(logsumexp(values, axis=0, b=fit.weight).sum())
+        return logsumexp(values, axis=0, b=fit.weight)
 
     def _units(self, choices: Choices) -> Choices:
         return choices.anonymous() if self.anonymous else choices

@@ -11,7 +11,7 @@ from multiparty_envs.rewards.likelihood import Likelihood, Terms
 
 TINY_RIDGE = 1e-6  # answers; what "no ridge" means, so that separable answers have an optimum
 MAX_ITERATIONS = 100
-HALVINGS = 30
+SHORTEST_STEP = 1e-9  # part of Newton's step, below which only rounding is left to gain
 
 
 class ConvergenceWarning(UserWarning):
@@ -74,11 +74,10 @@ def _search(
     theta, before = start
     size = np.ones((len(theta), 1))
     allowed = 1e-12 * (1.0 + np.abs(before.value))  # rounding may cost the last digits
-    for _ in range(HALVINGS):
+    while True:
         new = theta + size * step
         terms = prior.posterior(new, likelihood.terms(new))
         worse = terms.value < before.value - allowed
-        if not worse.any():
-            break
+        if not worse.any() or size.min() < SHORTEST_STEP:
+            return new, terms
         size[worse] *= 0.5
-    return new, terms

@@ -12,24 +12,39 @@ from multiparty_envs.streams import Streams
 HELD_OUT = 0.2  # of each party's answers
 PATIENCE = 2  # sizes tried without a gain before the search ends
 
-Scorer = Callable[[int, Choices, Choices], float]
-"""(size, answers to fit, answers held out) -> log-likelihood of the latter."""
+Scorer = Callable[[int, Choices, Choices], np.ndarray]
+"""(size, answers to fit, answers held out) -> log-likelihood of the latter, in parts [n]."""
 
 
 def best_size(sizes: Iterable[int], choices: Choices, score: Scorer, seed: int) -> int:
-    """Return the smallest of the ascending `sizes` with the greatest held-out likelihood."""
+    """Return the last of the ascending `sizes` that beat what came before by a standard error.
+
+    Raises:
+        ValueError: when no party has enough answers to hold one out.
+    """
     held_out = _held_out(choices, seed)
+    if not held_out.any():
+        raise ValueError(
+            f"no party has the {round(1 / HELD_OUT)} answers that it takes to hold one out; give "
+            "the rank or the number of clusters"
+        )
     train, test = choices.where(~held_out), choices.where(held_out)
-    best, best_score, waited = 1, -np.inf, 0
+    best, best_score, waited = 1, np.array(-np.inf), 0
     for size in sizes:
         found = score(size, train, test)
-        if found > best_score:
+        if _better(found, best_score):
             best, best_score, waited = size, found, 0
         else:
             waited += 1
         if waited == PATIENCE:
             break
     return best
+
+
+def _better(new: np.ndarray, old: np.ndarray) -> bool:
+    """Whether the sum over parts gains more than a standard error: a gain of nothing is none."""
+    gain = new - old
+    return bool(gain.sum() > np.sqrt(len(gain)) * gain.std()) if np.isfinite(old).all() else True
 
 
 def _held_out(choices: Choices, seed: int) -> np.ndarray:

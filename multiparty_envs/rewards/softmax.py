@@ -47,7 +47,7 @@ def moments(utility: np.ndarray, available: np.ndarray) -> Moments:
 def averaged(mean: np.ndarray, covariance: np.ndarray, available: np.ndarray) -> Moments:
     """Return the moments averaged over utilities N(mean [..., P], covariance [..., P, P]).
 
-    Two alternatives: a one-dimensional integral, to about 1e-5. More: quasi-random nodes that
+    Two alternatives: a one-dimensional integral, to about 1e-4. More: quasi-random nodes that
     match the normal's mean and covariance, to about 1e-2 of a chance.
     """
     size = mean.shape[-1]

@@ -12,8 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from multiparty_envs.rewards.likelihood import Likelihood, Terms
-from multiparty_envs.rewards.newton import HALVINGS, MAX_ITERATIONS, Prior
-
+from multiparty_envs.rewards.newton import MAX_ITERATIONS, SHORTEST_STEP, Prior
 
 SLACK = 1e-3  # nats by which a bound may seem to fall: it is an integral by quadrature
 
@@ -91,15 +90,14 @@ def _step(
     """A natural-gradient step for every party, its `size` [M] halved until its bound rises."""
     size = size.copy()
     change = state.target.information - state.precision
-    for _ in range(HALVINGS):
+    while True:
         precision = state.precision + size[:, None, None] * change
         move = np.linalg.solve(precision, state.target.gradient[..., None])[..., 0]
         new = _state(likelihood, prior, state.mean + size[:, None] * move, precision)
         worse = new.bound < state.bound - SLACK
-        if not worse.any():
-            break
+        if not worse.any() or size.min() < SHORTEST_STEP:
+            return new, size
         size[worse] *= 0.5
-    return new, size
 
 
 def _damped(
