@@ -52,9 +52,6 @@ class SB3VecEnv(VecEnv):
         for row in np.flatnonzero(done):
             infos[row]["terminal_observation"] = info["final_obs"][row]
             infos[row]["TimeLimit.truncated"] = bool(truncated[row] and not terminated[row])
-            if "party_episode" in info:
-                told = info["party_episode"]
-                infos[row]["party_episode"] = {key: value[row] for key, value in told.items()}
         return obs, reward.astype(np.float32), done, infos
 
     def close(self) -> None:

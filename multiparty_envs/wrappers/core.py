@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from gymnasium.vector import VectorEnv
 
 from multiparty_envs import expect
 from multiparty_envs.feedback import Comparisons, Steps
@@ -39,12 +40,19 @@ class Moment(NamedTuple):
         return np.asarray(self.rewards[key], dtype=np.float64)
 
 
+class Episode(NamedTuple):
+    """The episodes that are running."""
+
+    returns: np.ndarray  # [N, M]
+    lengths: np.ndarray  # [N] int64
+
+
 class Outcome(NamedTuple):
     """What a core makes of a step."""
 
     reward: np.ndarray  # [N]
     shown: Mapping[str, np.ndarray] = {}
-    episode: Mapping[str, np.ndarray] | None = None  # [N, ...] of the copies that are done
+    episode: Episode | None = None  # to be told of where copies are done
 
 
 class Core(ABC):
@@ -110,6 +118,17 @@ def world_of(env: Any) -> Any:
             f"the environment inside should be a PartyEnv or PartyVectorEnv, is {world}"
         )
     return world
+
+
+def count_copies(env: Any) -> int:
+    """Return N of a vector environment.
+
+    Raises:
+        TypeError: when it is none.
+    """
+    if not isinstance(env, VectorEnv):
+        raise TypeError(f"a wrapper of a vector of copies wraps a VectorEnv, not {env}")
+    return env.num_envs
 
 
 def count_parties(env: Any, source: str) -> int:

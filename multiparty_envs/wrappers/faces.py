@@ -13,7 +13,7 @@ from gymnasium.vector.utils import batch_space
 
 from multiparty_envs import expect
 from multiparty_envs.feedback import Steps
-from multiparty_envs.wrappers.core import REWARD_KEYS, Core, Moment
+from multiparty_envs.wrappers.core import REWARD_KEYS, Core, Episode, Moment
 
 Info = dict[str, Any]
 AnyCore = TypeVar("AnyCore", bound=Core)
@@ -57,7 +57,8 @@ class SingleFace(gymnasium.Wrapper[Any, Any, Any, Any], Generic[AnyCore]):
         outcome = self.core.step(moment)
         info.update({key: value[0] for key, value in outcome.shown.items()})
         if outcome.episode is not None and done[0]:
-            info["party_episode"] = {key: value[0] for key, value in outcome.episode.items()}
+            returns, lengths = outcome.episode
+            info["party_episode"] = {"r": returns[0].copy(), "l": int(lengths[0])}
         return self._look(obs), outcome.reward[0], terminated, truncated, info
 
     def _look(self, obs: Any) -> Any:
@@ -109,11 +110,12 @@ class VectorFace(VectorWrapper[Any, Any, Any, Any, np.ndarray], Generic[AnyCore]
         self.core.begin(done)
         return self._look(obs), outcome.reward, terminated, truncated, info
 
-    def _end(self, info: Info, episode: Mapping[str, np.ndarray] | None, done: np.ndarray) -> None:
+    def _end(self, info: Info, episode: Episode | None, done: np.ndarray) -> None:
         """Complete the last observations, and tell of the episodes that ended."""
         if episode is not None:
-            told = {key: _where(done, value) for key, value in episode.items()}
-            info["party_episode"], info["_party_episode"] = told, done.copy()
+            returns, lengths = (_where(done, value) for value in episode)
+            told = {"r": returns, "_r": done.copy(), "l": lengths, "_l": done.copy()}
+            info["final_info"].update(party_episode=told, _party_episode=done.copy())
         if self.core.extra:
             seen = self.core.seen()
             for row in np.flatnonzero(done):

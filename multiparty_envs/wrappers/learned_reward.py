@@ -49,8 +49,8 @@ class LearnedCore(Core):
         """Listen, refit when enough is new, and pay the mean of the learned rewards."""
         if moment.comparisons is not None:
             self._listen(moment.comparisons)
-        rewards = self._rewards(moment)
-        return Outcome(rewards.mean(axis=1), {"learned_rewards": rewards.astype(np.float32)})
+        shown = self._rewards(moment).astype(np.float32)
+        return Outcome(shown.mean(axis=1, dtype=np.float64), {"learned_rewards": shown})
 
     def _listen(self, new: Comparisons) -> None:
         self.comparisons = new if self.comparisons is None else self.comparisons.extend(new)

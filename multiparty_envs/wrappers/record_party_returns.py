@@ -11,7 +11,16 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 from multiparty_envs import expect
-from multiparty_envs.wrappers.core import Account, Core, Moment, Outcome, count_parties, world_of
+from multiparty_envs.wrappers.core import (
+    Account,
+    Core,
+    Episode,
+    Moment,
+    Outcome,
+    count_copies,
+    count_parties,
+    world_of,
+)
 from multiparty_envs.wrappers.faces import SingleFace, VectorFace
 
 BUFFER = 100
@@ -43,7 +52,7 @@ class ReturnsCore(Core):
         for row in np.flatnonzero(moment.done):
             self.return_queue.append(self.account.returns[row].copy())
             self.length_queue.append(int(self.account.lengths[row]))
-        episode = {"r": self.account.returns, "l": self.account.lengths}
+        episode = Episode(self.account.returns, self.account.lengths)
         return Outcome(moment.reward, episode=episode)
 
     def begin(self, mask: np.ndarray) -> None:
@@ -78,7 +87,8 @@ class RecordPartyReturns(SingleFace[ReturnsCore]):
 class RecordPartyReturnsVector(VectorFace[ReturnsCore]):
     """`RecordPartyReturns` for a vector of copies; same arguments.
 
-    `info["party_episode"]` holds "r" [N, M] and "l" [N], `info["_party_episode"]` [N] whose.
+    `info["final_info"]["party_episode"]` holds "r" [N, M] and "l" [N] of the copies that ended,
+    with masks, as Gymnasium's SyncVectorEnv would have it.
     """
 
     def __init__(
@@ -88,7 +98,7 @@ class RecordPartyReturnsVector(VectorFace[ReturnsCore]):
         source: str = "true",
         buffer_length: int = BUFFER,
     ) -> None:
-        super().__init__(env, _core(env, env.num_envs, source, buffer_length))
+        super().__init__(env, _core(env, count_copies(env), source, buffer_length))
 
 
 def _core(env: Any, num_copies: int, source: str, buffer_length: int) -> ReturnsCore:

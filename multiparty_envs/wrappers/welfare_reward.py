@@ -11,7 +11,15 @@ from gymnasium.vector import VectorEnv
 from multiparty_envs import expect
 from multiparty_envs.welfare.base import Welfare
 from multiparty_envs.welfare.scale import LEVELS, Scale
-from multiparty_envs.wrappers.core import Account, Core, Moment, Outcome, count_parties, world_of
+from multiparty_envs.wrappers.core import (
+    Account,
+    Core,
+    Moment,
+    Outcome,
+    count_copies,
+    count_parties,
+    world_of,
+)
 from multiparty_envs.wrappers.faces import SingleFace, VectorFace
 from multiparty_envs.wrappers.weighting import weighting
 
@@ -90,7 +98,8 @@ class PolicyWelfare(Core):
         """Return w . r."""
         rewards = moment.rewards_from(self.aim.source)
         self.account.add(rewards)
-        paid = self.aim.scale.rewards(rewards) @ self.weights
+        # a matrix product would round otherwise for another number of copies
+        paid = (self.aim.scale.rewards(rewards) * self.weights).sum(axis=1)
         if moment.done.any():
             self._ended.append(self.account.returns[moment.done])
             self._count += int(moment.done.sum())
@@ -161,7 +170,7 @@ class WelfareRewardVector(VectorFace[Core]):
         episodes: int = EPISODES,
     ) -> None:
         aim = _aim(env, welfare, source, scale)
-        super().__init__(env, _core(env, env.num_envs, level, aim, episodes))
+        super().__init__(env, _core(env, count_copies(env), level, aim, episodes))
 
 
 def _aim(env: Any, welfare: Welfare, source: str, scale: Scale | None) -> Aim:
