@@ -13,7 +13,13 @@ from multiparty_envs.rewards import softmax
 from multiparty_envs.rewards.base import LinearLearner
 from multiparty_envs.rewards.choices import Choices
 from multiparty_envs.rewards.likelihood import Likelihood
-from multiparty_envs.rewards.newton import ConvergenceWarning, Prior, maximise, ridge_prior
+from multiparty_envs.rewards.newton import (
+    TINY_RIDGE,
+    ConvergenceWarning,
+    Prior,
+    maximise,
+    ridge_prior,
+)
 from multiparty_envs.rewards.variational import Posterior, posteriors
 
 EM_STEPS = 5  # enough to find the units of the problem, in which L-BFGS then works
@@ -71,7 +77,9 @@ class Hierarchical(LinearLearner):
             warnings.warn(message, ConvergenceWarning, stacklevel=4)
         self.mean_, self.spread_ = problem.mean, problem.factor @ problem.factor.T
         self.theta_ = problem.posterior.mean.T
-        self.covariance_ = _with_mean(problem.posterior, self.spread_)
+        self.covariance_ = _with_mean(
+            problem.posterior, self.spread_, max(self.ridge, TINY_RIDGE) * choices.scale
+        )
         self.bound_ = float(problem.posterior.bound.sum())
 
     def _chances(self, choices: Choices) -> np.ndarray:
@@ -159,13 +167,13 @@ def _scatter(posterior: Posterior, mean: np.ndarray) -> np.ndarray:
     return off.T @ off + posterior.covariance.sum(axis=0)
 
 
-def _with_mean(posterior: Posterior, spread: np.ndarray) -> np.ndarray:
+def _with_mean(posterior: Posterior, spread: np.ndarray, ridge: float) -> np.ndarray:
     """[M, D, D], the posteriors' covariances and what the uncertain population mean adds.
 
     A party's posterior mean follows the population's by the share V_m Sigma^-1, and its
-    answers tell (Sigma + I_m^-1)^-1 = Sigma^-1 - Sigma^-1 V_m Sigma^-1 of it.
+    answers tell (Sigma + I_m^-1)^-1 = Sigma^-1 - Sigma^-1 V_m Sigma^-1 of it; the prior, `ridge`.
     """
     precision = np.linalg.inv(spread)
     follow = posterior.covariance @ precision
-    told = (precision - precision @ follow).sum(axis=0)
+    told = (precision - precision @ follow).sum(axis=0) + ridge * np.eye(len(precision))
     return posterior.covariance + follow @ np.linalg.inv(told) @ follow.swapaxes(1, 2)

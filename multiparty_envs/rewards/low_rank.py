@@ -166,5 +166,8 @@ def _covariance(
     size = outside.shape[1] * len(weights)
     shared = np.einsum("mij,am,bm->iajb", left_over, weights, weights, optimize=True)
     inverse = np.linalg.pinv(shared.reshape(size, size), hermitian=True).reshape(shared.shape)
-    basis = np.einsum("iajb,am,bm->mij", inverse, weights, weights, optimize=True)
+    # E[weights weights'], so that a party whose alpha is uncertain does not seem known outside U
+    second = np.einsum("am,bm->mab", weights, weights)
+    second[:, :rank, :rank] += own
+    basis = np.einsum("iajb,mab->mij", inverse, second, optimize=True)
     return covariance + move @ basis @ move.swapaxes(1, 2)

@@ -114,7 +114,9 @@ def test_predictions_average_over_what_is_not_known(simulate):
 def test_few_parties_end_near_their_own_fits(simulate, parties):
     theta = population(parties, seed=8)
     data = simulate.compare(theta, np.full(parties, 500))
-    assert Hierarchical().fit(data).theta_ == pytest.approx(Independent(0.0).fit(data).theta_, abs=0.3)
+    assert Hierarchical().fit(data).theta_ == pytest.approx(
+        Independent(0.0).fit(data).theta_, abs=0.3
+    )
 
 
 def test_real_travellers():

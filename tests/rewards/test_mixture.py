@@ -32,7 +32,9 @@ def agreement(fit, member):
 def test_objective_never_falls(simulate, seed, clusters, soft, kind, ridge):
     rng = np.random.default_rng(seed)
     theta = rng.normal(size=(3, 6)) * 2
-    data = getattr(simulate, kind)(theta, rng.integers(0, 12, size=6) + (np.arange(6) < 4), seed=seed)
+    data = getattr(simulate, kind)(
+        theta, rng.integers(0, 12, size=6) + (np.arange(6) < 4), seed=seed
+    )
     fit = Mixture(clusters, soft=soft, ridge=ridge, restarts=2, seed=seed).fit(data)
     fall = np.diff(fit.lower_bounds_)
     assert (fall >= -1e-9 * (1 + np.abs(fit.lower_bounds_[:-1]))).all()
@@ -90,7 +92,9 @@ def test_optimum_of_soft_em_is_stationary(simulate):
 @pytest.mark.parametrize("soft", [True, False])
 def test_one_cluster_is_pooled(simulate, soft):
     data = simulate.compare(CENTERS[:, MEMBER], np.full(12, 20))
-    assert Mixture(1, soft=soft).fit(data).theta_ == pytest.approx(Pooled().fit(data).theta_, abs=1e-3)
+    assert Mixture(1, soft=soft).fit(data).theta_ == pytest.approx(
+        Pooled().fit(data).theta_, abs=1e-3
+    )
 
 
 def test_number_of_clusters_is_found_by_held_out_answers(simulate):
