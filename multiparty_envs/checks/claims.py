@@ -18,8 +18,10 @@ def claim(holds: Any, text: str) -> None:
 
 
 def leaves(state: Any) -> list[np.ndarray]:
-    """Return the arrays of a state, which is an array or a NamedTuple of arrays."""
-    return [np.asarray(leaf) for leaf in (state if isinstance(state, tuple) else (state,))]
+    """Return the arrays of a state, which is an array or a NamedTuple of states."""
+    if isinstance(state, tuple):
+        return [leaf for part in state for leaf in leaves(part)]
+    return [np.asarray(state)]
 
 
 def same(first: Any, second: Any) -> bool:

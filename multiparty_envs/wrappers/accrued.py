@@ -21,9 +21,9 @@ from multiparty_envs.welfare.scale import Scale
 class AccruedState(NamedTuple):
     """A state of the world and the episode's account."""
 
-    inner: State
     returns: Array  # [N, M] float64, discounted sum of the rewards so far
     factor: Array  # [N, 1] float64, discount of the next reward
+    inner: State
 
 
 @final
@@ -67,7 +67,7 @@ class AccruedReturns(Dynamics):
         returns = zero * xp.ones(
             (1, len(self._scale.unit)), dtype=xp.float64, device=array_api_compat.device(zero)
         )
-        return AccruedState(inner, returns, zero + 1.0)
+        return AccruedState(returns, zero + 1.0, inner)
 
     def transition(self, state: AccruedState, action: Array, draw: Draw) -> AccruedState:
         """Move, and add what the step was worth."""
@@ -75,7 +75,7 @@ class AccruedReturns(Dynamics):
         xp: Any = array_api_compat.array_namespace(state.returns)
         reward = xp.astype(self._reward(state, action, inner), xp.float64)
         returns = state.returns + state.factor * reward
-        return AccruedState(inner, returns, state.factor * self.discount)
+        return AccruedState(returns, state.factor * self.discount, inner)
 
     def _reward(self, state: AccruedState, action: Array, next_: State) -> Array:
         if self._rewards is None:
