@@ -14,7 +14,7 @@ from typing import NamedTuple, final
 import numpy as np
 
 from agents.occupancy import World
-from agents.programmes import Programme, Support
+from agents.programmes import Programme
 from multiparty_envs.welfare import Scale
 
 GAP = 1e-9
@@ -25,10 +25,14 @@ _LIMIT = 2000  # columns
 
 
 class Found(NamedTuple):
-    """The best mixture of a pool's policies, and what nobody can exceed."""
+    """The best mixture of a pool's policies, and the lowest ceiling that was proven.
 
-    support: Support
+    `weights` are the prices that prove the ceiling.
+    """
+
+    mixture: np.ndarray  # [n]
     value: float
+    weights: np.ndarray  # [M]
     bound: float
 
 
@@ -74,17 +78,17 @@ class Pool:
             self.columns = np.hstack([self.columns, column])
         return float(best - weights @ (self.scale.shift / self.scale.unit)), new
 
-    def policy(self, support: Support) -> np.ndarray:
-        """Return a policy `[H, S, A]` with the utilities of a mixture.
+    def policy(self, mixture: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Return a policy `[H, S, A]` with the utilities of a mixture `[n]`.
 
-        Where the mixture never comes it is the best response to the supporting weights.
+        Where the mixture never comes it is the best response to `weights`.
         """
-        fewer = _basis(self.columns[:, : len(support.mixture)], support.mixture)
+        fewer = _basis(self.columns[:, : len(mixture)], mixture)
         visits = np.zeros((self.world.horizon, *self.world.shape))
         for i in np.flatnonzero(fewer):
             visits += fewer[i] * self.world.occupancy(self._table(self.choices[i]))
         reached = visits.sum(axis=-1, keepdims=True)
-        _, choice = self.world.best(self.world.rewards @ (support.weights / self.scale.unit))
+        _, choice = self.world.best(self.world.rewards @ (weights / self.scale.unit))
         table = self._table(choice)
         return np.divide(visits, reached, out=table, where=reached > 0)
 
@@ -94,24 +98,26 @@ class Pool:
 
 def climb(pool: Pool, programme: Programme) -> Found:
     """Maximise a programme over all policies, adding to the pool what is missing."""
-    best, bound, tolerance = None, np.inf, _COARSE
     if not pool.choices:
         pool.respond(np.full(pool.world.num_parties, 1.0 / pool.world.num_parties))
+    found = Found(np.empty(0), -np.inf, np.empty(0), np.inf)
+    tolerance = _COARSE
     for _ in range(_LIMIT):
         support = programme.solve(pool.columns, tolerance)
         u = pool.columns @ support.mixture
         value, refined = programme.value(u), programme.learn(u)
         top, new = pool.respond(support.weights)
-        bound = min(bound, top + support.offset)
-        if best is None or value > best.value:
-            best = Found(support, value, bound)
-        gap = (bound - best.value) / (support.size or 1.0)
-        stuck = not (new or refined) and tolerance <= _FINE
-        if gap <= GAP or stuck:
+        if value > found.value:
+            found = found._replace(mixture=support.mixture, value=value)
+        if top + support.offset < found.bound:
+            found = found._replace(weights=support.weights, bound=top + support.offset)
+        gap = (found.bound - found.value) / (support.size or 1.0)
+        going = new or refined
+        if gap <= GAP or not (going or tolerance > _FINE):
             break
-        tolerance = float(np.clip(0.3 * gap, _FINE, _COARSE))
-    assert best is not None
-    return best._replace(bound=bound)
+        most = _COARSE if going else 0.1 * tolerance
+        tolerance = float(np.clip(0.3 * gap, _FINE, max(most, _FINE)))
+    return found
 
 
 def _basis(columns: np.ndarray, mixture: np.ndarray) -> np.ndarray:

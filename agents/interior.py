@@ -53,7 +53,8 @@ def _gap(point: np.ndarray, terms: Terms) -> float:
 def _newton(point: np.ndarray, dual: np.ndarray, terms: Terms, barrier: float) -> np.ndarray:
     """Return the primal step, which keeps the sum, of the perturbed optimality conditions."""
     matrix = terms.curvature.copy()
-    matrix[np.diag_indices(len(point))] += dual / point
+    # the last term is no more than rounding of the curvature, which need not have full rank
+    matrix[np.diag_indices(len(point))] += dual / point + 1e-14 * np.trace(terms.curvature)
     ascent = terms.gradient + barrier / point
     both = cho_solve(cho_factor(matrix), np.column_stack([ascent, np.ones(len(point))]))
     return both[:, 0] - both[:, 0].sum() / both[:, 1].sum() * both[:, 1]

@@ -17,6 +17,7 @@ from multiparty_envs.streams import Streams
 
 _NEAR = 1e-7  # share of the utilities' size by which a best response may fall short
 _PRICED = 1e-2  # share of the highest price from which a party counts as holding the least down
+_SAME = 1e-8  # share of the utilities' size below which differences are rounding
 _FINE = 1e-12  # tolerance of the mixture that fixes utilities
 
 
@@ -33,26 +34,27 @@ def climb_leximin(pool: Pool) -> tuple[Pool, Found]:
         programme = Polyhedral(np.eye(parties)[free], fixed=fixed)
         found = climb(pool, programme)
         first = first or found
-        price = found.support.weights[free]
-        pool = pool.face(found.support.weights, _NEAR * found.support.size)
+        price = found.weights[free]
+        pool = pool.face(found.weights, _NEAR * _size(pool))
         support = programme.solve(pool.columns, _FINE)
         held = free[price >= _PRICED * price.max()]
         fixed = fixed.copy()
         fixed[held] = (pool.columns @ support.mixture)[held]
         free = _undecided(pool, fixed)
         if not len(free):
-            return pool, Found(support, first.value, first.bound)
+            return pool, first._replace(mixture=support.mixture, weights=support.weights)
 
 
 def _undecided(pool: Pool, fixed: np.ndarray) -> np.ndarray:
     """Return the parties whose utilities do not follow from the fixed ones in the pool's world."""
     _span(pool)
     spread = pool.columns - pool.columns.mean(axis=1, keepdims=True)
+    small = _SAME * _size(pool)
     known = spread[~np.isnan(fixed)]
     _, size, directions = np.linalg.svd(known, full_matrices=False)
-    seen = directions[size > 1e-9 * np.abs(pool.columns).max()]
+    seen = directions[size > small]
     rest = spread - (spread @ seen.T) @ seen
-    follows = np.abs(rest).max(axis=1) <= 1e-7 * np.abs(pool.columns).max()
+    follows = np.abs(rest).max(axis=1) <= small
     return np.flatnonzero(np.isnan(fixed) & ~follows)
 
 
@@ -65,12 +67,16 @@ def _span(pool: Pool) -> None:
     while True:
         centre = pool.columns.mean(axis=1, keepdims=True)
         basis, size, _ = np.linalg.svd(pool.columns - centre, full_matrices=False)
-        basis = basis[:, size > 1e-9 * np.abs(pool.columns).max()]
+        basis = basis[:, size > _SAME * _size(pool)]
         across = rng.standard_normal(len(centre))
         across -= basis @ (basis.T @ across)
         pool.respond(across)
         pool.respond(-across)
         far = np.abs(across @ (pool.columns - centre)).max()
-        inside = far <= 1e-7 * np.linalg.norm(across) * np.abs(pool.columns).max()
+        inside = far <= _SAME * np.linalg.norm(across) * _size(pool)
         if inside or basis.shape[1] == len(centre):
             return
+
+
+def _size(pool: Pool) -> float:
+    return float(np.abs(pool.columns).max()) or 1.0

@@ -111,7 +111,7 @@ def _solve_policy(world: World, welfare: Welfare, scale: Scale) -> Optimum:
         pool, found = climb_leximin(pool)
     else:
         found = climb(pool, programme(welfare, world.num_parties))
-    policy = pool.policy(found.support)
+    policy = pool.policy(found.mixture, found.weights)
     occupancy = world.occupancy(policy)
     returns = world.returns(occupancy)
     reached = float(welfare.value(scale.returns(returns)))

@@ -80,7 +80,7 @@ class Power(Programme):
         mixture = interior.maximise(self._terms(columns), columns.shape[1], tolerance)
         u = columns @ mixture
         weights = self._weights(u)
-        size = float(weights @ np.abs(columns).max(axis=1))
+        size = float(np.abs(weights) @ np.abs(columns).max(axis=1))
         return Support(mixture, weights, self.value(u) - float(weights @ u), size)
 
     def _weights(self, u: np.ndarray) -> np.ndarray:
@@ -132,7 +132,7 @@ class Polyhedral(Programme):
         if self.welfare is None:
             return False
         value, weights = self.value(u), self.welfare.weights(u)
-        if self._least(u) - value <= 1e-12 * float(weights @ np.abs(u)):
+        if self._least(u) - value <= 1e-12 * float(np.abs(weights) @ np.abs(u)):
             return False
         self.cuts = np.vstack([self.cuts, weights])
         self.heights = np.append(self.heights, value - weights @ u)
@@ -140,14 +140,16 @@ class Polyhedral(Programme):
 
     def solve(self, columns: np.ndarray, tolerance: float) -> Support:
         """Maximise t such that cuts @ u + heights >= t and the fixed parties have theirs."""
-        fixed = np.flatnonzero(~np.isnan(self.fixed))
-        planes = self.cuts @ columns + self.heights[:, None]
-        exact = columns[fixed] - self.fixed[fixed, None]
-        mixture, price, wage = _raise_least(planes, exact, tolerance)
-        weights = price @ self.cuts
-        size = float(weights @ np.abs(columns).max(axis=1))
-        weights[fixed] += wage
-        offset = price @ self.heights - wage @ self.fixed[fixed]
+        # in utilities counted from the columns' mean, in units of their spread
+        middle = columns.mean(axis=1)
+        unit = np.abs(columns - middle[:, None]).max() or 1.0
+        planes = _Planes(self.cuts, (self.heights + self.cuts @ middle) / unit)
+        fixed = (self.fixed - middle) / unit
+        scaled = (columns - middle[:, None]) / unit
+        mixture, price, weights = _raise_least(scaled, planes, fixed, tolerance)
+        size = float(np.abs(price @ self.cuts) @ np.abs(columns).max(axis=1))
+        wage = weights - price @ self.cuts  # zero but for those who are fixed
+        offset = price @ self.heights - wage @ np.nan_to_num(self.fixed)
         return Support(mixture, weights, float(offset), size)
 
     def _least(self, u: np.ndarray) -> float:
@@ -172,47 +174,59 @@ def programme(welfare: Welfare, num_parties: int) -> Programme:
     return Power(welfare.utility, shares, like(reference, party, name="reference"))
 
 
-def _raise_least(
-    rows: np.ndarray, exact: np.ndarray, tolerance: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Maximise the least of `rows @ mixture` where `exact @ mixture` is zero.
+class _Planes(NamedTuple):
+    """Affine functions `slopes @ u + heights`."""
 
-    A linear programme, solved by the interior-point method Clarabel [Goulart2024].
+    slopes: np.ndarray  # [C, M]
+    heights: np.ndarray  # [C]
+
+
+def _raise_least(
+    columns: np.ndarray, planes: _Planes, fixed: np.ndarray, tolerance: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Maximise the least plane over utilities u = columns @ mixture, some of them fixed.
+
+    A linear programme, solved by the interior-point method Clarabel [Goulart2024]. The utilities
+    are variables of their own: so the matrices of its Newton steps stay as sparse as M is small.
 
     Args:
-        rows: `[C, n]`.
-        exact: `[F, n]`.
-        tolerance: relative to the spread of the rows.
+        columns: `[M, n]`, of the size of one.
+        planes: C of them.
+        fixed: `[M]`, NaN where anything will do.
+        tolerance: of the least plane.
 
     Returns:
-        The mixture `[n]`, the prices of the rows `[C]`, sum one, and those of the zeros `[F]`.
+        The mixture `[n]`, the prices of the planes `[C]`, sum one, and the weights `[M]` for which
+        the mixture is a best response.
     """
     clarabel = _clarabel()
-    (count, parts), fixed = rows.shape, len(exact)
-    middle = rows.mean(axis=1)
-    spread = rows - middle[:, None]
-    unit = max(np.abs(spread).max(), np.abs(exact).max(initial=0.0)) or 1.0
-    # variables: the mixture, and the least row, counted from the least mean in units of spread
-    matrix = np.zeros((1 + fixed + parts + count, parts + 1))
-    matrix[0, :parts] = 1.0
-    matrix[1 : 1 + fixed, :parts] = exact / unit
-    matrix[1 + fixed : -count, :parts] = -np.eye(parts)
-    matrix[-count:] = np.column_stack([-spread / unit, np.ones(count)])
-    constant = np.zeros(len(matrix))
-    constant[0] = 1.0
-    constant[-count:] = (middle - middle.min()) / unit
+    (parties, parts), count = columns.shape, len(planes.heights)
+    held = np.flatnonzero(~np.isnan(fixed))
+    lowest = planes.heights.min()  # from where the objective counts
+    rows = sparse.bmat(
+        [
+            [np.ones((1, parts)), None, None],
+            [columns, -sparse.eye(parties), None],
+            [None, sparse.eye(parties, format="csr")[held], None],
+            [-sparse.eye(parts), None, None],
+            [None, -planes.slopes, np.ones((count, 1))],
+        ],
+        format="csc",
+    )
+    goal = np.append(np.zeros(parts + parties), -1.0)
+    start = [[1.0], np.zeros(parties), fixed[held], np.zeros(parts), planes.heights - lowest]
+    cones = [clarabel.ZeroConeT(1 + parties + len(held)), clarabel.NonnegativeConeT(parts + count)]
+    nothing = sparse.csc_matrix((len(goal), len(goal)))
     found = clarabel.DefaultSolver(
-        sparse.csc_matrix((parts + 1, parts + 1)),
-        np.append(np.zeros(parts), -1.0),
-        sparse.csc_matrix(matrix),
-        constant,
-        [clarabel.ZeroConeT(1 + fixed), clarabel.NonnegativeConeT(parts + count)],
-        _settings(tolerance),
+        nothing, goal, rows, np.concatenate(start), cones, _settings(tolerance)
     ).solve()
+    if not np.isfinite(found.x).all():
+        raise RuntimeError(f"the linear programme over {parts} policies ended in {found.status}")
     mixture, dual = np.maximum(found.x[:parts], 0.0), np.asarray(found.z)
-    price = np.maximum(dual[-count:], 0.0)
-    wage = -dual[1 : 1 + fixed] / price.sum()
-    return mixture / mixture.sum(), price / price.sum(), wage
+    price = np.maximum(dual[-count:], 0.0) / np.maximum(dual[-count:], 0.0).sum()
+    weights = price @ planes.slopes
+    weights[held] -= dual[1 + parties : 1 + parties + len(held)] / dual[-count:].sum()
+    return mixture / mixture.sum(), price, weights
 
 
 def _settings(tolerance: float) -> Any:

@@ -66,8 +66,8 @@ def kl_maxmin(
     def terms(weights: np.ndarray) -> interior.Terms:
         value, policy = gibbs(rewards @ weights, reference, beta)
         mean = np.einsum("xa,xam->xm", policy, rewards)
-        square = np.einsum("x,xa,xam,xan->mn", chance, policy, rewards, rewards)
-        covariance = square - (mean.T * chance) @ mean
+        spread = rewards - mean[:, None]
+        covariance = np.einsum("x,xa,xam,xan->mn", chance, policy, spread, spread)
         size = float(np.abs(rewards).max())
         return interior.Terms(-float(chance @ value), -chance @ mean, covariance / beta, size)
 

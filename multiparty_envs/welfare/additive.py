@@ -35,6 +35,7 @@ _SEPARABLE = frozenset(
         axioms.CONCAVITY,
     }
 )
+_STEEPEST = -10.0  # beyond, powers of eps overflow in single precision; max-min is near
 _IMPARTIAL = frozenset({axioms.SYMMETRY, axioms.PIGOU_DALTON})
 _STRICT = _IMPARTIAL | {axioms.STRICT_PIGOU_DALTON}
 
@@ -122,6 +123,7 @@ class Isoelastic(Welfare):
     """The mean of u^alpha (0 < alpha <= 1), log u (alpha = 0) or -u^alpha (alpha < 0).
 
     Source: [Zhong2024] section 4 (there the sum). Below `eps` each term goes on as its tangent.
+    alpha is in [-10, 1].
     """
 
     alpha: float
@@ -131,7 +133,7 @@ class Isoelastic(Welfare):
 
     def __post_init__(self) -> None:
         _set_shares(self)
-        expect.number(self.alpha, name="alpha", low=-100.0, high=1.0)
+        expect.number(self.alpha, name="alpha", low=_STEEPEST, high=1.0)
         expect.number(self.eps, name="eps", low=0.0, open_=True)
 
     def value(self, u: Array) -> Array:
@@ -156,7 +158,7 @@ class Isoelastic(Welfare):
 @final
 @dataclass(frozen=True)
 class GeneralizedMean(Welfare):
-    """The power mean (mean of u^p)^(1/p), p <= 1; the geometric mean at p = 0.
+    """The power mean (mean of u^p)^(1/p), -10 <= p <= 1; the geometric mean at p = 0.
 
     It orders profiles as `Isoelastic(p)` does but is measured in the units of `u`. Where a party
     has less than `eps` the powers go on as their tangents; there it still rises with every party
@@ -170,7 +172,7 @@ class GeneralizedMean(Welfare):
 
     def __post_init__(self) -> None:
         _set_shares(self)
-        expect.number(self.p, name="p", low=-100.0, high=1.0)
+        expect.number(self.p, name="p", low=_STEEPEST, high=1.0)
         expect.number(self.eps, name="eps", low=0.0, open_=True)
 
     def value(self, u: Array) -> Array:

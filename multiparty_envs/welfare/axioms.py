@@ -130,7 +130,10 @@ def _breaks_strict_pigou_dalton(welfare: Ordering, profiles: np.ndarray) -> np.n
     top = np.sort(profiles, axis=-1)[:, -2:]
     level = top.mean(-1, keepdims=True)
     among_rich = np.where(profiles >= top[:, :1], level, profiles)
-    return (_after_transfer(welfare, profiles) <= 0) | (welfare.compare(among_rich, profiles) <= 0)
+    # a gap that nobody would notice is left out: `compare` has a tolerance
+    unmoved = (welfare.compare(among_rich, profiles) <= 0) & (np.ptp(top, axis=-1) > 1e-3)
+    wide = np.ptp(profiles, axis=-1) > 1e-3
+    return unmoved | ((_after_transfer(welfare, profiles) <= 0) & wide)
 
 
 def _breaks_concavity(welfare: Ordering, profiles: np.ndarray) -> np.ndarray:

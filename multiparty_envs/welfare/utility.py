@@ -26,25 +26,23 @@ class PowerUtility:
     def __call__(self, x: Array) -> Array:
         """Return the utility of `x`, any shape."""
         xp: Any = array_namespace(x)
-        inside = xp.where(x > self.eps, x, xp.full_like(x, self.eps))
-        curve = (
-            xp.log(inside)
-            if self.alpha == 0
-            else math.copysign(1, self.alpha) * (inside**self.alpha)
-        )
-        return curve + self.top_slope * (x - inside)
+        inside = self._inside(x)
+        if self.alpha == 0:
+            curve = xp.log(inside)
+        else:
+            curve = math.copysign(1.0, self.alpha) * inside**self.alpha
+        # two branches, not a sum of both: the slope of the line may be a million times the curve's
+        return xp.where(x > self.eps, curve, self.floor + self.top_slope * (x - self.eps))
 
     def slope(self, x: Array) -> Array:
         """Return the derivative at `x`, any shape."""
-        xp: Any = array_namespace(x)
-        inside = xp.where(x > self.eps, x, xp.full_like(x, self.eps))
-        return (abs(self.alpha) or 1.0) * inside ** (self.alpha - 1.0)
+        return (abs(self.alpha) or 1.0) * self._inside(x) ** (self.alpha - 1.0)
 
     def curvature(self, x: Array) -> Array:
         """Return minus the second derivative at `x`, any shape; zero on the straight line."""
         xp: Any = array_namespace(x)
-        inside = xp.where(x > self.eps, x, xp.full_like(x, self.eps))
-        bend = (1.0 - self.alpha) * (abs(self.alpha) or 1.0) * inside ** (self.alpha - 2.0)
+        bend = (1.0 - self.alpha) * (abs(self.alpha) or 1.0)
+        bend = bend * self._inside(x) ** (self.alpha - 2.0)
         return xp.where(x > self.eps, bend, xp.zeros_like(x))
 
     def inverse(self, y: Array) -> Array:
@@ -52,10 +50,14 @@ class PowerUtility:
         xp: Any = array_namespace(y)
         inside = xp.where(y > self.floor, y, xp.full_like(y, self.floor))
         if self.alpha == 0:
-            x = xp.exp(inside)
+            curve = xp.exp(inside)
         else:
-            x = (math.copysign(1, self.alpha) * inside) ** (1 / self.alpha)
-        return x + (y - inside) / self.top_slope
+            curve = (math.copysign(1.0, self.alpha) * inside) ** (1.0 / self.alpha)
+        return xp.where(y > self.floor, curve, self.eps + (y - self.floor) / self.top_slope)
+
+    def _inside(self, x: Array) -> Array:
+        xp: Any = array_namespace(x)
+        return xp.where(x > self.eps, x, xp.full_like(x, self.eps))
 
     @property
     def floor(self) -> float:
