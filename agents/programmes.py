@@ -207,7 +207,7 @@ def _raise_least(
         [
             [np.ones((1, parts)), None, None],
             [columns, -sparse.eye(parties), None],
-            [None, sparse.eye(parties, format="csr")[held], None],
+            [None, sparse.csr_matrix(np.eye(parties)[held]), None],
             [-sparse.eye(parts), None, None],
             [None, -planes.slopes, np.ones((count, 1))],
         ],

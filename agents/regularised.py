@@ -73,7 +73,7 @@ def kl_maxmin(
 
     weights = interior.maximise(terms, rewards.shape[2], 1e-12)
     value, policy = gibbs(rewards @ weights, reference, beta)
-    cost = beta * np.sum(policy * np.log(policy / reference), axis=1)
+    cost = np.sum(policy * (rewards @ weights), axis=1) - value  # beta * KL, which need no log
     least = np.einsum("x,xa,xam->m", chance, policy, rewards).min()
     return GibbsOptimum(policy, weights, float(least - chance @ cost), float(chance @ value))
 
