@@ -1,0 +1,196 @@
+"""PPO, ours and stable-baselines3's: what they learn, and that it is always the same."""
+
+import numpy as np
+import pytest
+
+from agents import ppo, sb3
+from agents.config import PPOConfig
+from agents.evaluation import evaluate
+from agents.planning import party_scale, policy_returns, solve, uniform_policy
+from agents.policy import load_policy
+from multiparty_envs.feedback import Steps
+from multiparty_envs.parties import Population
+from multiparty_envs.rewards import RewardLearner
+from multiparty_envs.welfare import GeneralizedGini, Leximin, MaxMin, Nash, Scale, Utilitarian
+from multiparty_envs.wrappers import AccruedReturns
+
+TRAINERS = {"ppo": ppo.train, "sb3": sb3.train}
+SMALL = PPOConfig(total_steps=20_000, num_copies=64)
+SHORT = PPOConfig(total_steps=15_000, num_copies=256)  # for worlds of one decision
+QUICK = PPOConfig(total_steps=1_500, num_copies=16, epochs=3)
+ARMS = [[1.0, 0.0], [0.0, 1.0], [0.4, 0.4]]  # fixture F5: two parties, and a poor compromise
+
+
+def table(world, policy):
+    return np.stack([policy.probabilities(world.observations_at(t)) for t in range(world.horizon)])
+
+
+def reached(world, policy, welfare, scale):
+    """Return the welfare of a policy: 0 for the uniform one's, 1 for the exact optimum's."""
+    low, value = (
+        float(welfare.value(scale.returns(policy_returns(world, tabled))))
+        for tabled in (uniform_policy(world), table(world, policy))
+    )
+    return (value - low) / (solve(world, welfare, scale=scale).welfare - low)
+
+
+class Told(RewardLearner):
+    """A learner that was told the weights."""
+
+    def __init__(self, theta):
+        self.theta = np.asarray(theta, dtype=float)
+
+    def fit(self, comparisons):
+        return self
+
+    def rewards(self, steps: Steps):
+        if isinstance(steps.features, np.ndarray):
+            return steps.features @ self.theta
+        return steps.features @ steps.features.new_tensor(self.theta)
+
+    def stderr(self, steps: Steps):
+        return 0.0 * self.rewards(steps)
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"slip": 0.2, "starts": (5,)},
+        {"terminal": (15,), "starts": (0, 10), "discount": 0.9},
+    ],
+    ids=["slippery", "terminal"],
+)
+def test_trainers_reach_the_utilitarian_optimum(trainer, settings, make_grid):
+    world, welfare = make_grid(**settings), Utilitarian()
+    scale = party_scale(world, "range")
+    policy = TRAINERS[trainer](world, welfare=welfare, scale=scale, config=SMALL)
+    assert reached(world, policy, welfare, scale) >= 0.95
+
+
+@pytest.mark.parametrize("welfare", [Nash(), MaxMin(), Leximin(), GeneralizedGini()])
+def test_ppo_reaches_the_optimum_of_other_welfare(welfare, make_grid):
+    world = make_grid(slip=0.2, starts=(5,))
+    scale = party_scale(world, "range")
+    policy = ppo.train(world, welfare=welfare, scale=scale, config=SMALL)
+    assert reached(world, policy, welfare, scale) >= 0.95
+
+
+@pytest.mark.parametrize(("level", "value"), [("policy", 0.5), ("step", 0.4), ("episode", 0.4)])
+def test_levels_are_not_the_same(level, value, bandit):
+    """The worst-off get 1/2 if the policy is judged, by tossing a coin, but 0.4 if each step is."""
+    world = bandit(ARMS)
+    policy = ppo.train(world, welfare=MaxMin(), level=level, config=SHORT, seed=1)
+    if level == "episode":
+        world_of = AccruedReturns(world, None, Scale.none(2))
+        found = evaluate(world_of, policy, episodes=4000, seed=0).mean
+    else:
+        found = policy_returns(world, table(world, policy))
+    assert found.min() == pytest.approx(value, abs=0.03)
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+@pytest.mark.parametrize("level", ["policy", "episode", "step"])
+def test_same_seed_same_policy_bit_for_bit(trainer, level, make_grid, tmp_path):
+    world = make_grid(slip=0.2)
+    train = TRAINERS[trainer]
+    settings = {"welfare": Nash(), "level": level, "config": QUICK}
+    first, again, other = (train(world, seed=seed, **settings) for seed in (3, 3, 4))
+    obs = np.random.default_rng(0).random((20, first.observation_size), dtype=np.float32)
+    np.testing.assert_array_equal(first.probabilities(obs), again.probabilities(obs))
+    assert not np.array_equal(first.probabilities(obs), other.probabilities(obs))
+    first.save(tmp_path)
+    np.testing.assert_array_equal(
+        load_policy(tmp_path).probabilities(obs), first.probabilities(obs)
+    )
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_learned_rewards_stand_in_for_the_true_ones(trainer, make_grid):
+    """Told the truth as learned rewards, a trainer does what it does with the truth itself."""
+    world = make_grid(slip=0.2, population=Population(np.array([[1.0, -0.5], [0.2, 1.5]])))
+    settings = {"welfare": Nash(), "config": QUICK}
+    with_truth = TRAINERS[trainer](world, **settings)
+    told = TRAINERS[trainer](world, rewards=Told(world.population.theta), **settings)
+    obs = world.observations_at(0)
+    np.testing.assert_allclose(told.probabilities(obs), with_truth.probabilities(obs), atol=1e-3)
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_the_truth_is_not_looked_at_where_rewards_are_learned(trainer, make_grid):
+    policies = [
+        TRAINERS[trainer](
+            make_grid(slip=0.2, population=Population(theta)),
+            welfare=MaxMin(),
+            rewards=Told([[1.0, 0.0, -1.0], [0.0, 1.0, 1.0]]),  # three clusters of two parties
+            config=QUICK,
+        )
+        for theta in (np.eye(2), np.full((2, 2), 1e9))
+    ]
+    obs = make_grid().observations_at(1)
+    np.testing.assert_array_equal(*(policy.probabilities(obs) for policy in policies))
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_callbacks_hear_of_the_progress_and_can_stop_it(trainer, make_grid):
+    told = []
+
+    def callback(progress):
+        told.append(progress)
+        return len(told) < 3
+
+    TRAINERS[trainer](make_grid(), welfare=MaxMin(), config=QUICK, callback=callback)
+    assert [progress.iteration for progress in told] == [1, 2, 3]
+    assert told[-1].iterations == 1_500 // (16 * 6)
+    assert told[-1].steps == 3 * 16 * 6
+    assert told[-1].returns.shape == told[-1].weights.shape == (3,)
+    assert told[-1].policy.probabilities(make_grid().observations_at(0)).shape == (16, 4)
+
+
+def test_parts_of_a_batch_teach_too(make_grid):
+    world, welfare = make_grid(slip=0.2, starts=(5,)), Utilitarian()
+    config = PPOConfig(total_steps=20_000, num_copies=64, minibatches=4, epochs=4, num_steps=9)
+    scale = party_scale(world, "range")
+    policy = ppo.train(world, welfare=welfare, scale=scale, config=config)
+    assert reached(world, policy, welfare, scale) >= 0.95
+
+
+def test_large_and_tiny_rewards_are_learned_alike(bandit):
+    for size in (1e-4, 1e4):
+        world = bandit(size * np.array([[0.0, 1.0], [1.0, 2.0], [0.5, 1.0]]))
+        policy = ppo.train(world, welfare=Utilitarian(), config=SHORT)
+        assert policy.probabilities(world.observations_at(0))[0, 1] > 0.98
+
+
+BAD = {
+    "level": ({"level": "polici"}, ValueError, "policy"),
+    "scale": ({"scale": Scale.none(2)}, ValueError, "scale is for 2 parties, the rewards for 3"),
+    "welfare": ({"welfare": "nash"}, TypeError, "welfare"),
+    "world": ({"dynamics": "Delivery-v0"}, TypeError, "dynamics"),
+    "rewards": ({"rewards": Told(np.full((2, 3), np.nan))}, ValueError, "learned rewards"),
+    "seed": ({"seed": -1}, ValueError, "seed"),
+}
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_refused_at_the_door(trainer, case, make_grid):
+    changed, error, message = BAD[case]
+    given = {"dynamics": make_grid(), "welfare": Nash(), "config": QUICK, **changed}
+    with pytest.raises(error, match=message):
+        TRAINERS[trainer](given.pop("dynamics"), **given)
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_continuous_actions_are_refused(trainer, drift):
+    with pytest.raises(ValueError, match="action space should be Discrete"):
+        TRAINERS[trainer](drift, welfare=Nash(), config=QUICK)
+
+
+def test_threads_are_given_back(make_grid):
+    import torch
+
+    before = torch.get_num_threads()
+    config = PPOConfig(total_steps=100, num_copies=4, threads=before + 1)
+    ppo.train(make_grid(), welfare=Nash(), config=config)
+    assert torch.get_num_threads() == before

@@ -1,0 +1,123 @@
+"""The bridge to stable-baselines3."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from stable_baselines3 import DQN, PPO
+from stable_baselines3.common.logger import Logger
+
+from agents import sb3
+from agents.config import PPOConfig
+from agents.sb3 import PartyLogger, SB3VecEnv, from_sb3
+from multiparty_envs.faces import PartyEnv, PartyVectorEnv
+from multiparty_envs.welfare import MaxMin
+from multiparty_envs.wrappers import RecordPartyReturnsVector, WelfareRewardVector
+
+
+def vector(world, count=4, **settings):
+    return PartyVectorEnv(count, world, feedback=None, **settings)
+
+
+@pytest.fixture(scope="module")
+def world(make_grid):
+    """A small grid with a terminal cell."""
+    return make_grid(slip=0.2, starts=(0, 5), terminal=(15,), horizon=5)
+
+
+def test_adapter_shows_what_the_vector_environment_shows(world):
+    ours, theirs = vector(world), SB3VecEnv(vector(world))
+    theirs.seed(7)
+    np.testing.assert_array_equal(theirs.reset(), ours.reset(seed=7)[0])
+    rng = np.random.default_rng(0)
+    ends = 0
+    for _ in range(20):
+        actions = rng.integers(4, size=4)
+        obs, reward, terminated, truncated, info = ours.step(actions)
+        found = theirs.step(actions)
+        done = terminated | truncated
+        np.testing.assert_array_equal(found[0], obs)
+        np.testing.assert_array_equal(found[1], reward.astype(np.float32))
+        np.testing.assert_array_equal(found[2], done)
+        for row, told in enumerate(found[3]):
+            assert ("terminal_observation" in told) == done[row]
+        for row in np.flatnonzero(done):
+            last = found[3][row]["terminal_observation"]
+            np.testing.assert_array_equal(last, info["final_obs"][row])
+            assert found[3][row]["TimeLimit.truncated"] is False
+        ends += done.sum()
+    assert ends >= 4
+
+
+def test_a_cut_is_told_from_an_end(world):
+    envs = SB3VecEnv(vector(world, max_episode_steps=2))
+    envs.reset()
+    envs.step(np.zeros(4, dtype=int))
+    *_, infos = envs.step(np.zeros(4, dtype=int))
+    assert all(info["TimeLimit.truncated"] for info in infos)
+
+
+def test_copies_have_nothing_of_their_own(world):
+    envs = SB3VecEnv(vector(world))
+    assert envs.get_attr("num_envs", indices=[0, 2]) == [4, 4]
+    assert envs.env_is_wrapped(RecordPartyReturnsVector) == [False] * 4
+    for call in (lambda: envs.set_attr("x", 1), lambda: envs.env_method("reset")):
+        with pytest.raises(NotImplementedError, match="share"):
+            call()
+    envs.close()
+
+
+def test_late_resets_are_refused(world):
+    late = SyncVectorEnv(
+        [lambda: PartyEnv(world, feedback=None)], autoreset_mode=AutoresetMode.NEXT_STEP
+    )
+    with pytest.raises(ValueError, match="SAME_STEP"):
+        SB3VecEnv(late)
+
+
+def test_each_party_is_logged(world):
+    record = RecordPartyReturnsVector(vector(world))
+    model = PPO("MlpPolicy", SB3VecEnv(record), n_steps=16, batch_size=32, device="cpu")
+    model.set_logger(Logger(folder=None, output_formats=[]))
+    logged = {}
+    model.logger.record = lambda key, value, **_: logged.setdefault(key, value)
+    model.learn(64, callback=PartyLogger(record))
+    parties = {key: value for key, value in logged.items() if key.startswith("parties/")}
+    assert set(parties) == {f"parties/{name}" for name in record.core.names}
+    assert all(np.isfinite(value) for value in parties.values())
+
+
+@pytest.mark.parametrize("hidden", [[], [8], [16, 8]])
+def test_a_policy_is_taken_over_with_its_chances(world, hidden, tmp_path):
+    envs = SB3VecEnv(WelfareRewardVector(vector(world), MaxMin(), "step", source="true"))
+    model = PPO(
+        "MlpPolicy", envs, policy_kwargs={"net_arch": hidden}, n_steps=16, batch_size=64, seed=0
+    )
+    model.learn(64)
+    obs = world.observations_at(2)
+    with torch.no_grad():
+        wanted = model.policy.get_distribution(torch.tensor(obs)).distribution.probs
+    policy = from_sb3(model)
+    np.testing.assert_allclose(policy.probabilities(obs), wanted, atol=1e-6)
+    policy.save(tmp_path)
+    loaded = type(policy).load(tmp_path)
+    np.testing.assert_array_equal(loaded.probabilities(obs), policy.probabilities(obs))
+
+
+def test_other_policies_are_refused(world):
+    envs = SB3VecEnv(vector(world))
+    with pytest.raises(ValueError, match="MlpPolicy"):
+        from_sb3(DQN("MlpPolicy", envs, buffer_size=10))
+    activated = {"activation_fn": torch.nn.ReLU}
+    with pytest.raises(ValueError, match="tanh"):
+        from_sb3(PPO("MlpPolicy", envs, n_steps=4, batch_size=16, policy_kwargs=activated))
+
+
+def test_global_generators_are_left_alone(world):
+    states = [random.getstate(), np.random.get_state(), torch.get_rng_state()]  # noqa: NPY002
+    sb3.train(world, welfare=MaxMin(), config=PPOConfig(total_steps=100, num_copies=4))
+    assert random.getstate() == states[0]
+    np.testing.assert_array_equal(np.random.get_state()[1], states[1][1])  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), states[2])
