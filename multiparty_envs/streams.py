@@ -73,6 +73,10 @@ class Streams:
         return int.from_bytes(digest, "little")
 
 
+AHEAD = 1 << 14
+"""Most numbers that are made ahead: as many as stay in a core's cache."""
+
+
 @final
 class Draw:
     """Random numbers for N copies, one counter-based stream a copy.
@@ -91,6 +95,8 @@ class Draw:
         self._words = _UNSIGNED if isinstance(key, np.ndarray) else _SIGNED
         self.episode = self._xp.zeros_like(key) if episode is None else episode
         self._at: Any = None  # found out at the first number: certain worlds never draw
+        self._ahead: Any = None  # [B, N], numbers of `uniform()` that are made but not given yet
+        self._given = 0  # rows of them that have been given
 
     @property
     def _xp(self) -> Any:
@@ -107,16 +113,13 @@ class Draw:
 
     def uniform(self, *shape: int) -> Any:
         """Return [N, *shape] float64 in [0, 1)."""
-        at = self._position()
         if not shape:
-            self._at = at + self._words.gamma
-            return self._unit(self._mix(self._at))
+            return self._next()
         size = math.prod(shape)
-        like = {"dtype": at.dtype, "device": array_api_compat.device(at)}
-        ahead = self._xp.arange(1, size + 1, **like) * self._words.gamma
-        bits = self._mix(at[:, None] + ahead[None, :])
-        self._at = at + (ahead[-1:] if size else 0)
-        return self._xp.reshape(self._unit(bits), (bits.shape[0], *shape))
+        at = self._position()
+        numbers = self._made(at[:, None], self._steps(size)[None, :])
+        self._at = at + self._jump(size)
+        return self._xp.reshape(numbers, (len(at), *shape))
 
     def normal(self, *shape: int) -> Any:
         """Return [N, *shape] standard normal float64, by Box and Muller: two uniforms a number.
@@ -137,11 +140,19 @@ class Draw:
         return Draw(self.key[rows], self.episode[rows] + 1)
 
     def put(self, rows: Any, other: Draw) -> None:
-        """Take over, in place, what `other` holds for `rows`."""
-        if self._at is not None or other._at is not None:
-            self._position()[rows] = other._position()
+        """Take over, in place, what `other` holds for `rows`; NumPy only."""
         self.key[rows] = other.key
         self.episode[rows] = other.episode
+        if self._at is None and other._at is None:
+            return
+        start = other._position()
+        if self._ahead is None or len(rows) == len(self.key):
+            self._position()[rows] = start
+            return
+        begun: Any = self._at  # where the numbers that are made ahead begin
+        begun[rows] = start - self._jump(self._given)
+        left = len(self._ahead) - self._given
+        self._ahead[self._given :, rows] = self._made(start, self._steps(left)[:, None])
 
     def where(self, mask: Any, other: Draw) -> Draw:
         """Return a draw of the same copies that goes on as `other` where `mask` [N] holds."""
@@ -157,11 +168,43 @@ class Draw:
         parts = [torch.asarray(part, device=device) for part in (self.key, self.episode)]
         return Draw(*parts)
 
+    def _next(self) -> Any:
+        """Return one number a copy.
+
+        NumPy's cost is mostly per call, so the numbers are made for some calls ahead; but not at
+        the first call, after which a draw at an episode's start is often thrown away.
+        """
+        if self._ahead is None or self._given == len(self._ahead):
+            room = AHEAD // max(1, len(self.key))
+            depth = min(8, room) if self._at is not None and isinstance(self.key, np.ndarray) else 1
+            at = self._position()
+            self._ahead = self._made(at, self._steps(max(1, depth))[:, None])
+        self._given += 1
+        return self._ahead[self._given - 1]
+
     def _position(self) -> Any:
+        """Return where the streams stand [N], with nothing made ahead."""
         if self._at is None:
             episode = _bits(self.episode) * self._words.episode
             self._at = self._mix(self._mix(_bits(self.key)) + episode)
+        if self._given:
+            self._at = self._at + self._jump(self._given)
+        self._ahead, self._given = None, 0
         return self._at
+
+    def _steps(self, count: int) -> Any:
+        """Return what to add to a position for its next `count` numbers."""
+        bits = _bits(self.key)
+        like = {"dtype": bits.dtype, "device": array_api_compat.device(bits)}
+        return self._xp.arange(1, count + 1, **like) * self._words.gamma
+
+    def _jump(self, count: int) -> Any:
+        """Return what to add to a position that has given `count` numbers."""
+        bits = count * _NUMBERS[0] % (1 << 64)
+        return np.array(bits, np.uint64) if isinstance(self.key, np.ndarray) else _signed(bits)
+
+    def _made(self, at: Any, steps: Any) -> Any:
+        return self._unit(self._mix(at + steps))
 
     def _mix(self, bits: Any) -> Any:
         """Return splitmix64's finaliser of `bits`."""

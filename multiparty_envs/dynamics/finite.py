@@ -8,9 +8,9 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete
 
 from multiparty_envs import expect
-from multiparty_envs.dynamics.alias import AliasTable
 from multiparty_envs.dynamics.arrays import take
 from multiparty_envs.dynamics.base import Array, Dynamics, View
+from multiparty_envs.dynamics.sampling import sampler_of
 from multiparty_envs.streams import Draw
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ class FiniteMDP(Dynamics):
         self._next = self.successors.reshape(-1)
         self._features = self.feature_table.reshape(rows, -1)
         self._rewards = self.party_table.reshape(rows, -1)
-        self.moves = AliasTable(self.probabilities.reshape(rows, -1))
-        self.starts = AliasTable(self.initial_table[None])
+        self.moves = sampler_of(self.probabilities.reshape(rows, -1))
+        self.starts = sampler_of(self.initial_table[None])
         # a certain start costs no random number, and no time at each reset
         likely = int(self.initial_table.argmax())
         self.start = likely if self.initial_table[likely] == 1.0 else None

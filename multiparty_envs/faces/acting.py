@@ -10,7 +10,7 @@ from gymnasium.spaces import Box, Discrete
 
 from multiparty_envs import expect
 from multiparty_envs.dynamics import Dynamics, FiniteMDP
-from multiparty_envs.dynamics.alias import AliasTable
+from multiparty_envs.dynamics.sampling import sampler_of
 
 Act = Callable[[Any], np.ndarray]
 """From the state of N copies to their actions [N, *A]."""
@@ -43,7 +43,7 @@ def _from_table(mdp: FiniteMDP, rng: np.random.Generator, policy: Any) -> Act:
     timed = table.ndim == 3
     shape = (mdp.horizon,) * timed + (mdp.num_states, mdp.num_actions)
     expect.shape(table, *shape, name="policy")
-    choices = AliasTable(table.reshape(-1, mdp.num_actions))
+    choices = sampler_of(table.reshape(-1, mdp.num_actions))
 
     # one row of choices for each cell, or for each time and cell
     def act(state: Any) -> np.ndarray:

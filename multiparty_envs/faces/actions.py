@@ -37,7 +37,13 @@ def as_choices(actions: Any, space: Space, count: int) -> np.ndarray:
     """
     array = np.array(actions)
     usual = array.dtype == np.int64 and array.shape == space.shape
-    # as unsigned numbers the negative ones are large: one look finds what is out of range
-    if usual and np.maximum.reduce(array.view(np.uint64)) < count:
-        return array
-    return as_action(actions, space)
+    return array if usual and _below(array, count) else as_action(actions, space)
+
+
+def _below(array: np.ndarray, count: int) -> bool:
+    """Return whether all numbers are in 0..count - 1."""
+    # No number is above the bitwise or of all, and that is negative if one is: where `count` is
+    # a power of two, one pass suffices, which is quicker than those of min and max.
+    if 0 <= np.bitwise_or.reduce(array) < count:
+        return True
+    return bool(array.min() >= 0 and array.max() < count)

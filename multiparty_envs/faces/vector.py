@@ -85,7 +85,7 @@ class PartyVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self.action_space = batch_space(self.single_action_space, num_envs)
         if vector_reward:
             self.reward_space = self.options.reward_space()
-        self._limit = max_episode_steps
+        self._limit, self._visible = max_episode_steps, self.options.visible
         self._copies = copies_of(self.dynamics, num_envs)
         self._emitter: Emitter | None = None
         self._elapsed = np.zeros(num_envs, dtype=np.int64)
@@ -114,9 +114,9 @@ class PartyVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             self._emitter.forget()
         rows = np.flatnonzero(mask)
         self._copies.begin(rows)
-        self._copies.latest = None
+        self._copies.forget()
         self._elapsed[rows] = 0
-        return self.dynamics.observe(self._copies.state), self._first_info(mask)
+        return self._copies.observe(), self._first_info(mask)
 
     def step(
         self, actions: np.ndarray
@@ -127,12 +127,12 @@ class PartyVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             ValueError: when the actions are not in the action space.
             ResetNeeded: before the first reset.
         """
-        if self._copies.state is None:
+        if not self._copies.begun:
             raise ResetNeeded("no episode has begun: call reset() first")
         terminated = self._copies.step(self._checked(actions))
         truncated = self._truncated()
         done = terminated if self._limit is None else terminated | truncated
-        obs = self.dynamics.observe(self._copies.state)
+        obs = self._copies.observe()
         reward, info = self._rewards()
         self._listen(done, info)
         if np.count_nonzero(done):
@@ -161,13 +161,13 @@ class PartyVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         expect.shape(mask, self.num_envs, name="reset_mask")
         if mask.dtype != bool or not mask.any():
             raise ValueError(f"reset_mask should be bool and hold a copy, is {mask}")
-        if self._copies.state is None and not mask.all():
+        if not (self._copies.begun or mask.all()):
             raise ResetNeeded("no episode has begun: reset all copies first")
         return mask
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
         """Return one seed a copy, None where it goes on; before the first episode none does."""
-        begun = self._copies.state is not None
+        begun = self._copies.begun
         if seed is None:
             seed = [None] * self.num_envs if begun else Streams().seed
         if isinstance(seed, int | np.integer):
@@ -196,7 +196,7 @@ class PartyVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         return self._elapsed >= self._limit
 
     def _rewards(self) -> tuple[np.ndarray, dict[str, Any]]:
-        if not self.options.visible:
+        if not self._visible:
             return np.zeros(self.num_envs), {}
         verdict = self._copies.verdict()
         reward = verdict.party.copy() if self.options.vector_reward else verdict.mean
@@ -213,7 +213,7 @@ class PartyVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             info["comparisons"] = comparisons
 
     def _first_info(self, mask: np.ndarray) -> dict[str, Any]:
-        if not self.options.visible:
+        if not self._visible:
             return {}
         shape = (self.num_envs, self.dynamics.population.num_parties)
         rewards = np.zeros(shape, dtype=np.float32)
@@ -223,12 +223,11 @@ class PartyVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         """Begin anew where `done` [N]; return what is seen next, move what was last to `info`."""
         rows = np.flatnonzero(done)
         whole = len(rows) == self.num_envs  # then arrays change hands, and nothing is copied
-        final_obs = np.empty(self.num_envs, dtype=object)  # all None
-        final_obs[rows] = np.fromiter(obs if whole else obs[rows], dtype=object, count=len(rows))
+        final_obs = self._copies.final_obs(rows, obs)
         info["final_obs"], info["_final_obs"] = final_obs, done.copy()
         info["final_info"], info["_final_info"] = self._final_info(rows, done, info), done.copy()
         self._elapsed[rows] = 0
-        first = self.dynamics.observe(self._copies.begin(rows))
+        first = self._copies.begin(rows)
         if not whole:
             obs[rows] = first
         return first if whole else obs
@@ -237,7 +236,7 @@ class PartyVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self, rows: np.ndarray, done: np.ndarray, info: dict[str, Any]
     ) -> dict[str, Any]:
         """Move the rewards of ended copies out of `info`, which now speaks of new episodes."""
-        if not self.options.visible:
+        if not self._visible:
             return {}
         party = info["party_rewards"]
         last = np.zeros_like(party)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from operator import index
 from typing import Any, NamedTuple, final
 
@@ -57,8 +57,8 @@ class _Lists(NamedTuple):
     """The tables of a finite world as Python lists; S cells, R = S * A rows, K successors."""
 
     successors: list[int]  # [R * K]
-    bound: list[float]  # [R * K], of the alias table
-    alias: list[int]  # [R * K], of the alias table
+    place: Callable[[int, float], int]  # row and uniform number -> place in `successors`
+    first: Callable[[int, float], int]  # 0 and uniform number -> cell
     ends: list[bool]  # [S]
     left: list[float]  # [H + 1]
     seen: list[np.ndarray]  # [S] of [O]
@@ -74,8 +74,8 @@ class _Lists(NamedTuple):
             rewards = TableJudge(mdp).table
             _made[mdp] = cls(
                 mdp.successors.reshape(-1).tolist(),
-                mdp.moves.bound.tolist(),
-                mdp.moves.alias.tolist(),
+                mdp.moves.one(),
+                mdp.starts.one(),
                 mdp.terminal.tolist(),
                 mdp.time_left.tolist(),
                 list(mdp.observe(FiniteState(cells, cells * 0))),
@@ -95,13 +95,14 @@ class TableWalker(Walker):
     """A finite world as Python lists, from which one entry is read much quicker than in NumPy."""
 
     def __init__(self, mdp: FiniteMDP) -> None:
-        self._num_actions, self._horizon, self._width = mdp.num_actions, mdp.horizon, mdp.moves.size
+        self._num_actions, self._horizon = mdp.num_actions, mdp.horizon
+        self._certain = mdp.moves.size == 1
         lists = _Lists.of(mdp)
-        self._next, self._bound, self._alias = lists.successors, lists.bound, lists.alias
+        self._next, self._place = lists.successors, lists.place
         self._ends, self._left, self._seen = lists.ends, lists.left, lists.seen
         self._features, self._party, self._mean = lists.features, lists.party, lists.mean
-        self._start, self._starts = mdp.start, mdp.starts
-        self._per_episode = (mdp.start is None) + mdp.horizon * (self._width > 1)
+        self._start, self._first = mdp.start, lists.first
+        self._per_episode = (mdp.start is None) + mdp.horizon * (not self._certain)
         self._stock: dict[tuple[int, int], list[float]] = {}
         self._numbers: Iterator[float] = iter(())
         self._cell = self._time = 0
@@ -112,7 +113,7 @@ class TableWalker(Walker):
         if self._per_episode:
             self._numbers = iter(self._drawn(key, episode))
         start = self._start
-        self._cell = self._first(next(self._numbers)) if start is None else start
+        self._cell = self._first(0, next(self._numbers)) if start is None else start
         self._time, self._row = 0, -1
         return self._observation(self._cell, 0)
 
@@ -131,7 +132,7 @@ class TableWalker(Walker):
         """Look everything up."""
         number = self._checked(action)
         self._row = row = self._cell * self._num_actions + number
-        place = row if self._width == 1 else self._place(row)
+        place = row if self._certain else self._place(row, next(self._numbers))
         self._cell = cell = self._next[place]
         self._time = time = self._time + 1
         obs = self._seen[cell].copy()  # what callers get is theirs to write into
@@ -162,15 +163,6 @@ class TableWalker(Walker):
         raise ValueError(
             f"action should be a whole number in 0..{self._num_actions - 1}, is {action!r}"
         )
-
-    def _place(self, row: int) -> int:
-        """Return what `AliasTable.place` would, for one row."""
-        scaled = next(self._numbers) * self._width
-        place = row * self._width + int(scaled)
-        return place if scaled < self._bound[place] else self._alias[place]
-
-    def _first(self, uniform: float) -> int:
-        return int(self._starts.place(np.zeros(1, np.int64), np.array([uniform]))[0])
 
     def _observation(self, cell: int, time: int) -> np.ndarray:
         obs = self._seen[cell].copy()

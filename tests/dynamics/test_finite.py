@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from multiparty_envs.dynamics import FiniteMDP, FiniteState, Names
-from multiparty_envs.dynamics.alias import AliasTable
 from multiparty_envs.parties import Population
 from multiparty_envs.streams import Draw
 
@@ -152,31 +151,6 @@ def test_states_are_drawn_from_the_tables():
             wanted = chances[cell, act, 1] + chances[cell, act, 3]
             assert abs(chosen.mean() - wanted) < 5 * np.sqrt(0.25 / len(chosen))
     assert (after.time == 1).all()
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 40])
-def test_alias_table_holds_the_distribution(size):
-    rng = np.random.default_rng(size)
-    wanted = rng.dirichlet(np.full(size, 0.3), size=20)
-    wanted[0] = np.eye(size)[0]
-    table = AliasTable(wanted.copy())
-    mass = np.zeros((20, size))
-    rows = np.repeat(np.arange(20), size)
-    slots = np.tile(np.arange(size), 20)
-    np.add.at(mass, (rows, slots), table.bound - slots)
-    np.add.at(mass, (rows, table.alias - rows * size), slots + 1.0 - table.bound)
-    np.testing.assert_allclose(mass / size, wanted, atol=1e-12)
-
-
-@pytest.mark.parametrize("size", [2, 3, 7])
-def test_alias_table_never_gives_what_has_no_chance(size):
-    wanted = np.eye(size)
-    wanted[-1] = 1.0 / size
-    table = AliasTable(wanted.copy())
-    numbers = np.append(np.linspace(0, 1, 5000, endpoint=False), np.nextafter(1.0, 0.0))
-    for row in range(size - 1):
-        place = table.place(np.full(len(numbers), row), numbers)
-        assert set(place - row * size) == {row}
 
 
 def test_certain_worlds_draw_no_number(make_grid):
