@@ -97,7 +97,7 @@ def one_copy() -> Race:
     )
 
 
-def _single_rate(env: gym.Env, steps: int = 20_000) -> float:
+def _single_rate(env: gym.Env[Any, Any], steps: int = 20_000) -> float:
     actions = np.random.default_rng(0).integers(env.action_space.n, size=steps).tolist()
     env.reset(seed=0)
     begun = time.perf_counter()
@@ -144,9 +144,10 @@ def _vector_rate(envs: gym.vector.VectorEnv, steps: int) -> float:
 def planning() -> Race:
     """The exact max-min optimum beside a linear programme over occupancies."""
     from agents.planning import party_scale, solve
+    from baselines.tasks import make_task
     from multiparty_envs.welfare import make_welfare
 
-    world = make_dynamics(ENV)
+    world = make_task(ENV).mdp
     scale, welfare = party_scale(world, "range"), make_welfare("max-min")
     return Race(
         "exact max-min optima",
@@ -158,11 +159,11 @@ def planning() -> Race:
 
 def labels() -> Race:
     """Simulated answers beside a plain loop of Bradley-Terry coin flips."""
+    from baselines.tasks import make_task
     from multiparty_envs.faces import collect
-
     from multiparty_envs.feedback import Feedback
 
-    world = make_dynamics(ENV)
+    world = make_task(ENV).mdp
     count = 20_000
     pool = collect(world, Feedback(), 1_000, 0)
     return Race(
@@ -177,9 +178,10 @@ def training() -> Race:
     """Our PPO beside stable-baselines3's on the same world, settings and threads."""
     from agents import ppo, sb3
     from agents.config import PPOConfig
+    from baselines.tasks import make_task
     from multiparty_envs.welfare import make_welfare
 
-    world, welfare = make_dynamics(ENV), make_welfare("utilitarian")
+    world, welfare = make_task(ENV).mdp, make_welfare("utilitarian")
     config = PPOConfig(total_steps=30_000)
 
     def rate(train: Callable[..., Any]) -> float:

@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from agents.evaluation import tabulate
-from agents.planning import Optimum, party_scale, policy_returns, solve, uniform_policy
 
 from agents.config import PPOConfig
+from agents.evaluation import Summary, summarise, tabulate
+from agents.planning import Optimum, party_scale, policy_returns, solve, uniform_policy
 from agents.policy import Policy, TablePolicy
 from baselines.methods import OPTIMISERS, WELFARES, Method, parse_method
 from baselines.store import Cell, Knobs, Row
@@ -20,12 +20,12 @@ from multiparty_envs import expect
 from multiparty_envs.dynamics import FiniteMDP
 from multiparty_envs.feedback import Comparisons, Steps
 from multiparty_envs.rewards import LinearLearner, make_learner
+from multiparty_envs.rewards.selection import HELD_OUT
 from multiparty_envs.streams import Streams
 from multiparty_envs.welfare import Scale, make_welfare
-from multiparty_envs.welfare.fairness import geometric_mean
 
-FLOOR = 1e-8
-"""Normalised returns below it count as it in the Nash metric."""
+SMALLEST = {"low-rank": {"rank": 1}, "mixture": {"clusters": 1}}
+"""Settings of learners that choose their size by held-out answers, where there are too few."""
 
 
 def run_cell(cell: Cell) -> Row:
@@ -58,8 +58,7 @@ def make_policy(cell: Cell) -> Policy:
     if learner is None:
         return TablePolicy.of(mdp, _optimum(cell.env, cell.knobs, method.welfare).policy)
     welfare = make_welfare(method.welfare)
-    rewards = reward_table(mdp, learner)
-    scale = party_scale(mdp, "range", rewards=rewards)
+    rewards, scale = _learned(*_repetition(cell), method.learner)
     if cell.optimiser == "exact":
         return TablePolicy.of(mdp, solve(mdp, welfare, rewards=rewards, scale=scale).policy)
     optimiser = expect.choice(cell.optimiser, OPTIMISERS, name="optimiser")
@@ -83,8 +82,8 @@ def _learner(cell: Cell) -> LinearLearner | None:
 
 
 def _repetition(cell: Cell) -> tuple[str, Knobs, int, int]:
-    """Return what decides the answers of a cell."""
-    return cell.env, cell.knobs, cell.seed, cell.labels
+    """Return what decides the answers of a cell; all the labels are the same by any name."""
+    return cell.env, cell.knobs, cell.seed, cell.labels or _task(cell.env, cell.knobs).labels
 
 
 def reward_table(mdp: FiniteMDP, learner: LinearLearner) -> np.ndarray:
@@ -120,32 +119,29 @@ def party_accuracy(
         return total / held_out.counts
 
 
-def measure(returns: np.ndarray) -> dict[str, float]:
-    """Return each welfare function's metric of normalised returns [M], all in their unit."""
-    return {
-        "utilitarian": float(returns.mean()),
-        "nash": float(geometric_mean(returns, FLOOR)[0]),
-        "max-min": float(returns.min()),
-    }
+def welfare_metrics(summary: Summary) -> dict[str, float]:
+    """Return the metric that each welfare function stands for, all in the unit of returns."""
+    return {"utilitarian": summary.utilitarian, "nash": summary.nash, "max-min": summary.worst}
 
 
 def _measures(cell: Cell, welfare: str, raw_returns: np.ndarray) -> dict[str, Any]:
     """Return the fields of a row that follow from the true returns [M] of its policy."""
     scale = _true_scale(cell.env, cell.knobs)
-    returns = scale.returns(raw_returns)
-    reached = measure(returns)
+    summary = summarise(raw_returns, scale)
+    reached = welfare_metrics(summary)
     optima = {name: _optimum(cell.env, cell.knobs, name).returns for name in WELFARES}
     regrets = {
-        name: measure(scale.returns(optima[name]))[name] - reached[name] for name in WELFARES
+        name: welfare_metrics(summarise(optima[name], scale))[name] - reached[name]
+        for name in WELFARES
     }
     return {
-        "utilitarian": reached["utilitarian"],
-        "nash": reached["nash"],
-        "nash_floors": int(geometric_mean(returns, FLOOR)[1]),
-        "worst": reached["max-min"],
+        "utilitarian": summary.utilitarian,
+        "nash": summary.nash,
+        "nash_floors": summary.floored,
+        "worst": summary.worst,
         "regret": regrets.get(welfare, float("nan")),
         "regrets": regrets,
-        "returns": tuple(map(float, returns)),
+        "returns": tuple(map(float, scale.returns(raw_returns))),
     }
 
 
@@ -167,9 +163,24 @@ def _answers(env: str, knobs: Knobs, seed: int, labels: int) -> Answers:
     return _task(env, knobs).answers(seed, labels)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _fitted(env: str, knobs: Knobs, seed: int, labels: int, learner: str) -> LinearLearner:
-    return make_learner(learner).fit(_answers(env, knobs, seed, labels).train)
+    train = _answers(env, knobs, seed, labels).train
+    few = HELD_OUT * train.counts.max() < 1
+    fitted = make_learner(learner, **(SMALLEST.get(learner, {}) if few else {})).fit(train)
+    if not isinstance(fitted, LinearLearner):
+        raise TypeError(f"the learner {learner!r} should predict answers, does not")
+    return fitted
+
+
+@lru_cache(maxsize=4)
+def _learned(
+    env: str, knobs: Knobs, seed: int, labels: int, learner: str
+) -> tuple[np.ndarray, Scale]:
+    """Return the learned rewards [S, A, M] and their own range scale."""
+    mdp = _task(env, knobs).mdp
+    rewards = reward_table(mdp, _fitted(env, knobs, seed, labels, learner))
+    return rewards, party_scale(mdp, "range", rewards=rewards)
 
 
 @lru_cache(maxsize=16)

@@ -73,8 +73,10 @@ class Settings:
         names = [field.name for field in dataclasses.fields(cls)]
         if not set(names) <= set(config):
             raise ValueError(f"these are not the settings of a comparison: {config}")
-        values = {name: config[name] for name in names}
-        return cls(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
+        values: dict[str, Any] = {name: config[name] for name in names}
+        for name, value in values.items():
+            values[name] = tuple(value) if isinstance(value, list) else value
+        return cls(**values)
 
     def cells(self) -> list[Cell]:
         """Return everything to run, trainings first: the short ones then fill the gaps."""

@@ -11,11 +11,11 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from agents.evaluation import evaluate, tabulate
 
+from agents.evaluation import evaluate, summarise, tabulate
 from agents.planning import party_scale, policy_returns
 from agents.policy import Policy, load_policy
-from baselines.cells import make_policy, measure
+from baselines.cells import make_policy, welfare_metrics
 from baselines.extras import require
 from baselines.facts import arguments, facts
 from baselines.methods import env_name, parse_method
@@ -105,7 +105,8 @@ def evaluation(path: Path, episodes: int = 1000, seed: int = 0) -> list[Table]:
     cell, policy = load_agent(path)
     mdp = make_task(cell.env, dict(cell.knobs)).mdp
     exact = policy_returns(mdp, tabulate(policy, mdp))
-    normalised = party_scale(mdp, "range").returns(exact)
+    scale = party_scale(mdp, "range")
+    normalised = scale.returns(exact)
     simulated = evaluate(mdp, policy, episodes, Streams(seed).key("evaluation"))
     names = mdp.population.names or tuple(f"party {m}" for m in range(mdp.num_parties))
     order = np.argsort(normalised, kind="stable")
@@ -122,7 +123,8 @@ def evaluation(path: Path, episodes: int = 1000, seed: int = 0) -> list[Table]:
     )
     columns = ("party", "normalised return", "return", f"return in {episodes} episodes")
     title = f"{cell.method} on {cell.env}, worst off first ({len(rows)} of {mdp.num_parties})"
-    summary = tuple((name, f"{value:.3f}") for name, value in measure(normalised).items())
+    metrics = welfare_metrics(summarise(exact, scale))
+    summary = tuple((name, f"{value:.3f}") for name, value in metrics.items())
     return [
         Table(title, columns, rows),
         Table("Welfare of the normalised returns", ("welfare", "value"), summary),

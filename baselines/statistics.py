@@ -31,8 +31,13 @@ class Estimate:
         if math.isnan(self.value):
             return "–"
         if math.isnan(self.low):
-            return f"{self.value:.2f}"
-        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+            return two_places(self.value)
+        return f"{two_places(self.value)} [{two_places(self.low)}, {two_places(self.high)}]"
+
+
+def two_places(value: float) -> str:
+    """Return the number with two decimals, and never "-0.00"."""
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def interval(values: ArrayLike, *, confidence: float = 0.95) -> Estimate:

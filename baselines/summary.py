@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import final
 
 from baselines.methods import DEFAULT_METHODS, SINGLE
-from baselines.statistics import Estimate, improvement, interval
+from baselines.statistics import Estimate, improvement, interval, two_places
 from baselines.store import Row
 
 METRICS = {
@@ -110,10 +110,10 @@ def better_table(lines: Sequence[Line]) -> Table:
 def short(estimate: Estimate) -> str:
     """Return "0.62 ±0.08" where the interval is symmetric to two places, else with brackets."""
     text = str(estimate)
-    half = f"{estimate.high - estimate.value:.2f}"
-    if "[" not in text or half != f"{estimate.value - estimate.low:.2f}":
+    half = two_places(estimate.high - estimate.value)
+    if "[" not in text or half != two_places(estimate.value - estimate.low):
         return text
-    return f"{estimate.value:.2f} ±{half}"
+    return f"{two_places(estimate.value)} ±{half}"
 
 
 def _line(rows: Sequence[Row], baseline: Sequence[Row]) -> Line:

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, final
 
 import numpy as np
-from multiparty_envs.faces import collect
 
 from baselines.methods import env_name
 from multiparty_envs import expect
 from multiparty_envs.data import load
 from multiparty_envs.dynamics import FiniteMDP
+from multiparty_envs.faces import collect
 from multiparty_envs.feedback import Comparisons, Feedback
 from multiparty_envs.registration import make_dynamics
 from multiparty_envs.rewards import Pooled
@@ -21,10 +21,9 @@ from multiparty_envs.streams import Streams
 HELD_OUT = 1 / 3
 """Share of each person's recorded answers that no learner sees."""
 
-LABELS = {"Delivery-v0": 400}
-"""Simulated answers to learn from, all parties together, where not `DEFAULT_LABELS`."""
+LABELS = 1_000
+"""Simulated answers to learn from, all parties together, if no other number is asked for."""
 
-DEFAULT_LABELS = 400
 HELD_OUT_LABELS = 2_000
 """Simulated answers to judge a learner by, spread evenly over the parties."""
 
@@ -71,13 +70,15 @@ class Task(ABC):
 class Simulated(Task):
     """Parties of the environment answer about episodes of its behaviour policy.
 
-    The minority is every party outside the largest cluster. Held-out answers come from episodes
-    and choices of their own, the same number from each party.
+    The minority is every party outside the largest cluster; where no cluster is larger than all
+    others, it is the tenth served worst, as with recorded people. Held-out answers come from
+    episodes and choices of their own, the same number from each party.
     """
 
-    def __init__(self, env: str, mdp: FiniteMDP) -> None:
+    labels = LABELS
+
+    def __init__(self, mdp: FiniteMDP) -> None:
         self.mdp = mdp
-        self.labels = LABELS.get(env, DEFAULT_LABELS)
 
     def answers(self, seed: int, labels: int = 0) -> Answers:
         """Return fresh simulated answers."""
@@ -93,7 +94,10 @@ class Simulated(Task):
     def groups(self, train: Comparisons) -> Groups:
         """Return the largest cluster, and everybody else."""
         cluster = np.asarray(self.mdp.population.cluster)
-        largest = cluster == np.bincount(cluster).argmax()
+        sizes = np.bincount(cluster)
+        if (sizes == sizes.max()).sum() > 1:
+            return worst_served(train)
+        largest = cluster == sizes.argmax()
         return Groups(largest, ~largest)
 
 
@@ -122,13 +126,17 @@ class Recorded(Task):
 
     def groups(self, train: Comparisons) -> Groups:
         """Return everybody, and the tenth served worst."""
-        likelihood = Pooled().fit(train).log_likelihood(train)
-        total = np.bincount(train.party, likelihood, minlength=train.num_parties)
-        mean = total / np.maximum(train.counts, 1)
-        worst = np.argsort(mean, kind="stable")[: max(1, train.num_parties // 10)]
-        minority = np.zeros(train.num_parties, dtype=bool)
-        minority[worst] = True
-        return Groups(np.ones_like(minority), minority)
+        return worst_served(train)
+
+
+def worst_served(train: Comparisons) -> Groups:
+    """Return everybody, and the tenth whose training answers a pooled fit makes least likely."""
+    likelihood = Pooled().fit(train).log_likelihood(train)
+    total = np.bincount(train.party, likelihood, minlength=train.num_parties)
+    mean = total / np.maximum(train.counts, 1)
+    minority = np.zeros(train.num_parties, dtype=bool)
+    minority[np.argsort(mean, kind="stable")[: max(1, train.num_parties // 10)]] = True
+    return Groups(np.ones_like(minority), minority)
 
 
 RECORDED = {"Timetable-v0": "train"}
@@ -152,7 +160,7 @@ def make_task(env: str, knobs: Mapping[str, Any] | None = None) -> Task:
     # recorded people answered for nobody but themselves: other parties' answers are simulated
     if name in RECORDED and not OTHER_PARTIES & set(knobs or {}):
         return Recorded(mdp, RECORDED[name])
-    return Simulated(name, mdp)
+    return Simulated(mdp)
 
 
 def _thinned(answers: Comparisons, labels: int, rng: np.random.Generator) -> Comparisons:

@@ -102,6 +102,13 @@ def test_the_minority_is_who_lives_elsewhere(delivery):
     assert (groups.majority == ~groups.minority).all()
 
 
+def test_without_a_largest_kind_the_worst_served_are_the_minority():
+    task = make_task("LinearBandit-v0")
+    groups = task.groups(task.answers(0).train)
+    assert groups.majority.all()
+    assert groups.minority.sum() == 1
+
+
 @pytest.mark.parametrize(
     ("env", "knobs", "message"),
     [
