@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from multiparty_envs import expect
 
+BATCH = 2_500
+FEWEST_COPIES = 64
+
 
 @dataclass(frozen=True, kw_only=True)
 class PPOConfig:
@@ -18,8 +21,8 @@ class PPOConfig:
 
     total_steps: int = 300_000
     """Environment steps of all copies together. Usual 1e5 to 1e7."""
-    num_copies: int = 256
-    """N, copies of the world that are stepped together. Usual 8 to 1024."""
+    num_copies: int | None = None
+    """N, copies that are stepped together; None: for a batch of 2,500 steps. Usual 8 to 1024."""
     num_steps: int | None = None
     """T, steps per copy between updates; None: the horizon, at most 128. Usual 32 to 2048."""
     epochs: int = 10
@@ -54,25 +57,36 @@ class PPOConfig:
     """torch's threads on a CPU: small networks lose by more than one."""
 
     def __post_init__(self) -> None:
-        for name in ("total_steps", "num_copies", "epochs", "minibatches", "threads"):
-            expect.integer(getattr(self, name), name=name, low=1)
-        if self.num_steps is not None:
-            expect.integer(self.num_steps, name="num_steps", low=1)
-        for width in self.hidden:
-            expect.integer(width, name="hidden", low=1)
+        self._check_counts()
         for name in ("learning_rate", "clip", "max_gradient_norm"):
-            if expect.number(getattr(self, name), name=name, low=0.0) == 0.0:
-                raise ValueError(f"{name} should be above 0")
+            expect.number(getattr(self, name), name=name, low=0.0, open_=True)
         for name in ("entropy", "value_coefficient", "weight_rate", "weight_sharpness"):
             expect.number(getattr(self, name), name=name, low=0.0)
         for name in ("gae_lambda", "return_memory", "averaging"):
             expect.number(getattr(self, name), name=name, low=0.0, high=1.0)
-        expect.integer(self.minibatches, name="minibatches", low=1, high=self.num_copies)
+
+    def _check_counts(self) -> None:
+        for name in ("total_steps", "epochs", "minibatches", "threads"):
+            expect.integer(getattr(self, name), name=name, low=1)
+        for name in ("num_steps", "num_copies"):
+            if getattr(self, name) is not None:
+                expect.integer(getattr(self, name), name=name, low=1)
+        for width in self.hidden:
+            expect.integer(width, name="hidden", low=1)
+        if self.num_copies is not None:
+            expect.integer(self.minibatches, name="minibatches", low=1, high=self.num_copies)
 
     def steps_per_copy(self, horizon: int) -> int:
         """Return T for a world of that horizon."""
         return min(horizon, 128) if self.num_steps is None else self.num_steps
 
+    def copies(self, horizon: int) -> int:
+        """Return N for a world of that horizon."""
+        if self.num_copies is not None:
+            return self.num_copies
+        # few copies would say little about the parties' expected returns
+        return max(BATCH // self.steps_per_copy(horizon), FEWEST_COPIES)
+
     def iterations(self, horizon: int) -> int:
         """Return how many batches of N copies times T steps fit into `total_steps`, at least 1."""
-        return max(1, self.total_steps // (self.num_copies * self.steps_per_copy(horizon)))
+        return max(1, self.total_steps // (self.copies(horizon) * self.steps_per_copy(horizon)))

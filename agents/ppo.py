@@ -185,7 +185,7 @@ def _objective(problem: Problem, config: PPOConfig) -> Objective:
 def _collector(problem: Problem, config: PPOConfig, streams: Streams) -> Collector:
     env = TensorEnv(
         problem.dynamics,
-        config.num_copies,
+        config.copies(problem.dynamics.horizon),
         config.device,
         rewards=problem.rewards,
         seed=streams.key("world"),

@@ -68,9 +68,8 @@ def train(
     with threads(config.threads), _own_chance():
         model = _model(SB3VecEnv(envs.record), problem, config, streams)
         iterations = config.iterations(dynamics.horizon)
-        steps = config.num_copies * config.steps_per_copy(dynamics.horizon)
         told = _Schedule(envs, config, iterations, callback)
-        model.learn(iterations * steps, callback=told)
+        model.learn(iterations * model.n_steps * model.n_envs, callback=told)
     return from_sb3(model)
 
 
@@ -111,7 +110,8 @@ def _environment(
 ) -> _Environment:
     truth = "visible" if rewards is None else "hidden"
     source = "true" if rewards is None else "learned"
-    envs = PartyVectorEnv(config.num_copies, dynamics, truth=truth, feedback=None)
+    copies = config.copies(dynamics.horizon)
+    envs = PartyVectorEnv(copies, dynamics, truth=truth, feedback=None)
     if rewards is not None:
         envs = LearnedRewardVector(envs, rewards, first_fit=None)
     welfare = WelfareRewardVector(
@@ -120,9 +120,9 @@ def _environment(
         problem.level,
         source=source,
         scale=problem.scale,
-        episodes=config.num_copies,
+        episodes=copies,
     )
-    record = RecordPartyReturnsVector(welfare, source=source, buffer_length=config.num_copies)
+    record = RecordPartyReturnsVector(welfare, source=source, buffer_length=copies)
     return _Environment(welfare, record)
 
 
@@ -133,7 +133,7 @@ def _model(envs: SB3VecEnv, problem: Problem, config: PPOConfig, streams: Stream
         envs,
         learning_rate=lambda left: config.learning_rate * left,
         n_steps=num_steps,
-        batch_size=max(2, config.num_copies * num_steps // config.minibatches),
+        batch_size=max(2, envs.num_envs * num_steps // config.minibatches),
         n_epochs=config.epochs,
         gamma=problem.dynamics.discount,
         gae_lambda=config.gae_lambda,

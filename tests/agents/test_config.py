@@ -13,7 +13,6 @@ from agents.config import PPOConfig
         ("num_steps", 0),
         ("epochs", 0),
         ("minibatches", 0),
-        ("minibatches", 257),
         ("learning_rate", 0.0),
         ("learning_rate", float("nan")),
         ("clip", -0.1),
@@ -31,6 +30,11 @@ def test_values_out_of_range_are_refused(setting, value):
         PPOConfig(**{setting: value})
 
 
+def test_a_part_of_a_batch_has_a_copy():
+    with pytest.raises(ValueError, match=r"minibatches should be in 1\.\.8, is 9"):
+        PPOConfig(num_copies=8, minibatches=9)
+
+
 @pytest.mark.parametrize("setting", ["total_steps", "num_copies", "epochs"])
 def test_counts_are_whole_numbers(setting):
     with pytest.raises(TypeError, match=setting):
@@ -43,5 +47,11 @@ def test_counts_are_whole_numbers(setting):
 )
 def test_batches_follow_the_horizon(horizon, num_steps, steps, iterations):
     config = PPOConfig(total_steps=1000, num_copies=10, num_steps=num_steps)
+    assert config.copies(horizon) == 10
     assert config.steps_per_copy(horizon) == steps
     assert config.iterations(horizon) == iterations
+
+
+@pytest.mark.parametrize(("horizon", "copies"), [(1, 2500), (10, 250), (100, 64), (1000, 64)])
+def test_short_horizons_have_more_copies(horizon, copies):
+    assert PPOConfig().copies(horizon) == copies

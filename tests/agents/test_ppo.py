@@ -16,7 +16,6 @@ from multiparty_envs.wrappers import AccruedReturns
 
 TRAINERS = {"ppo": ppo.train, "sb3": sb3.train}
 SMALL = PPOConfig(total_steps=20_000, num_copies=64)
-SHORT = PPOConfig(total_steps=15_000, num_copies=256)  # for worlds of one decision
 QUICK = PPOConfig(total_steps=1_500, num_copies=16, epochs=3)
 ARMS = [[1.0, 0.0], [0.0, 1.0], [0.4, 0.4]]  # fixture F5: two parties, and a poor compromise
 
@@ -80,7 +79,9 @@ def test_ppo_reaches_the_optimum_of_other_welfare(welfare, make_grid):
 def test_levels_are_not_the_same(level, value, bandit):
     """The worst-off get 1/2 if the policy is judged, by tossing a coin, but 0.4 if each step is."""
     world = bandit(ARMS)
-    policy = ppo.train(world, welfare=MaxMin(), level=level, config=SHORT, seed=1)
+    policy = ppo.train(
+        world, welfare=MaxMin(), level=level, config=PPOConfig(total_steps=100_000), seed=1
+    )
     if level == "episode":
         world_of = AccruedReturns(world, None, Scale.none(2))
         found = evaluate(world_of, policy, episodes=4000, seed=0).mean
@@ -158,7 +159,7 @@ def test_parts_of_a_batch_teach_too(make_grid):
 def test_large_and_tiny_rewards_are_learned_alike(bandit):
     for size in (1e-4, 1e4):
         world = bandit(size * np.array([[0.0, 1.0], [1.0, 2.0], [0.5, 1.0]]))
-        policy = ppo.train(world, welfare=Utilitarian(), config=SHORT)
+        policy = ppo.train(world, welfare=Utilitarian(), config=PPOConfig(total_steps=100_000))
         assert policy.probabilities(world.observations_at(0))[0, 1] > 0.98
 
 
