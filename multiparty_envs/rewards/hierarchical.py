@@ -39,11 +39,16 @@ class Hierarchical(LinearLearner):
     `log_likelihood` average over the posterior instead of plugging the mean in, since a
     party of few answers is known badly. A party never asked is expected to be like the
     population: `theta_` is its mean and the covariance its spread. With a single party the
-    spread tends to zero and the fit is that of `Pooled`. The covariance counts what is not known
-    of the population's mean but takes its spread as known, so with no more parties than features
-    the standard errors are too small.
+    spread tends to zero and the fit is that of `Pooled`.
+
+    A full covariance asks much of a few parties: the likelihood alone would stretch it along their
+    differences, errors included. So the spread is shrunk, as if by `shrinkage` imagined parties
+    for each feature, to a multiple of the one that is alike in all directions (inverse Wishart
+    prior whose scale is fitted too; "alike" in units in which features vary alike). The covariance
+    of a party counts what is not known of the population's mean but takes its spread as known.
 
     Args:
+        shrinkage: imagined parties for each feature; 0 is the marginal likelihood alone.
         ridge: weight, in answers, of a prior N(0, .) in whose eyes an average party lives; keeps
             the population finite where nobody ever contradicts himself.
         tol: relative gain of the bound at which to stop.
@@ -58,12 +63,13 @@ class Hierarchical(LinearLearner):
     spread_: np.ndarray
     bound_: float
 
-    def __init__(self, ridge: float = 0.01, tol: float = 1e-6) -> None:
+    def __init__(self, shrinkage: float = 1.0, ridge: float = 0.01, tol: float = 1e-6) -> None:
+        self.shrinkage = expect.number(shrinkage, name="shrinkage", low=0.0)
         self.ridge = expect.number(ridge, name="ridge", low=0.0)
         self.tol = expect.number(tol, name="tol", low=0.0)
 
     def _fit(self, choices: Choices) -> None:
-        problem = _MarginalLikelihood(choices, self.ridge)
+        problem = _MarginalLikelihood(choices, self.ridge, self.shrinkage)
         options = {"ftol": self.tol, "maxiter": MAX_ITERATIONS}
         for _ in range(ROUNDS):
             start = np.zeros(problem.size)
@@ -99,10 +105,12 @@ class _MarginalLikelihood:
     the search does not depend on the units of the features.
     """
 
-    def __init__(self, choices: Choices, ridge: float) -> None:
+    def __init__(self, choices: Choices, ridge: float, shrinkage: float) -> None:
         self._likelihood = Likelihood(choices)
         self._features, self._parties = choices.num_features, choices.num_parties
         self._penalty = 0.5 * ridge * choices.scale
+        self._imagined = shrinkage * self._features
+        self._alike = np.linalg.inv(_second_moment(choices))
         self._below = np.tril_indices(self._features, -1)
         self.size = 2 * self._features + len(self._below[0])
         self._start(choices)
@@ -149,11 +157,15 @@ class _MarginalLikelihood:
         factor = self.factor @ inner
         precision = np.linalg.inv(factor @ factor.T)
         self.posterior = posteriors(self._likelihood, Prior(mean, precision), self.posterior)
-        penalty = self._penalty * (mean @ mean + np.vdot(factor, factor))
-        value = self.posterior.bound.sum() - penalty
+        value = self.posterior.bound.sum() - self._penalty * (mean @ mean + np.vdot(factor, factor))
         # At the best posteriors the bound moves with the population alone (envelope theorem).
         scatter = _scatter(self.posterior, mean)
         bend = precision @ scatter @ precision - self._parties * precision
+        # The inverse Wishart prior at its most likely scale, which is D / width.
+        width = np.vdot(precision, self._alike)
+        value -= self._imagined * (_log_det(factor) + 0.5 * self._features * np.log(width))
+        toward = self._features / width * precision @ self._alike @ precision
+        bend += self._imagined * (toward - precision)
         of_mean = precision @ (self.posterior.mean - mean).sum(axis=0) - 2 * self._penalty * mean
         of_inner = self.factor.T @ (bend @ factor - 2 * self._penalty * factor)
         diagonal = np.diag(of_inner) * np.diag(inner)
@@ -177,3 +189,13 @@ def _with_mean(posterior: Posterior, spread: np.ndarray, ridge: float) -> np.nda
     follow = posterior.covariance @ precision
     told = (precision - precision @ follow).sum(axis=0) + ridge * np.eye(len(precision))
     return posterior.covariance + follow @ np.linalg.inv(told) @ follow.swapaxes(1, 2)
+
+
+def _second_moment(choices: Choices) -> np.ndarray:
+    """[D, D] of the feature differences, a little of it alike in all directions."""
+    rows = choices.design.reshape(-1, choices.num_features)
+    return rows.T @ rows / len(rows) + 0.01 * choices.scale * np.eye(choices.num_features)
+
+
+def _log_det(factor: np.ndarray) -> float:
+    return float(np.log(np.diag(factor)).sum())

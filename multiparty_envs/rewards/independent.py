@@ -11,7 +11,7 @@ from multiparty_envs import expect
 from multiparty_envs.rewards.base import LinearLearner
 from multiparty_envs.rewards.choices import Choices
 from multiparty_envs.rewards.likelihood import Likelihood
-from multiparty_envs.rewards.newton import TINY_RIDGE, maximise, ridge_prior
+from multiparty_envs.rewards.newton import DEFAULT_RIDGE, TINY_RIDGE, maximise, ridge_prior
 
 
 class SeparableWarning(UserWarning):
@@ -30,7 +30,7 @@ class Independent(LinearLearner):
             a finite, large theta, of which a `SeparableWarning` tells.
     """
 
-    def __init__(self, ridge: float = 1.0) -> None:
+    def __init__(self, ridge: float = DEFAULT_RIDGE) -> None:
         self.ridge = expect.number(ridge, name="ridge", low=0.0)
 
     def _fit(self, choices: Choices) -> None:

@@ -12,7 +12,12 @@ from multiparty_envs import expect
 from multiparty_envs.rewards.base import LinearLearner
 from multiparty_envs.rewards.choices import Choices
 from multiparty_envs.rewards.likelihood import Likelihood
-from multiparty_envs.rewards.newton import TINY_RIDGE, ConvergenceWarning, ridge_prior
+from multiparty_envs.rewards.newton import (
+    DEFAULT_RIDGE,
+    TINY_RIDGE,
+    ConvergenceWarning,
+    ridge_prior,
+)
 from multiparty_envs.rewards.selection import best_size
 
 MAX_ITERATIONS = 2000
@@ -51,7 +56,11 @@ class LowRank(LinearLearner):
     rank_: int
 
     def __init__(
-        self, rank: int | None = None, ridge: float = 1.0, mean: bool = False, seed: int = 0
+        self,
+        rank: int | None = None,
+        ridge: float = DEFAULT_RIDGE,
+        mean: bool = False,
+        seed: int = 0,
     ) -> None:
         self.rank = None if rank is None else expect.integer(rank, name="rank", low=1)
         self.ridge = expect.number(ridge, name="ridge", low=0.0)

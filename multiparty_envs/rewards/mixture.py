@@ -13,7 +13,7 @@ from multiparty_envs.rewards import softmax
 from multiparty_envs.rewards.base import LinearLearner
 from multiparty_envs.rewards.choices import Choices
 from multiparty_envs.rewards.clusters import Clusters, seeds
-from multiparty_envs.rewards.newton import ConvergenceWarning, Prior, ridge_prior
+from multiparty_envs.rewards.newton import DEFAULT_RIDGE, ConvergenceWarning, Prior, ridge_prior
 from multiparty_envs.rewards.selection import best_size
 from multiparty_envs.streams import Streams
 
@@ -76,7 +76,7 @@ class Mixture(LinearLearner):
         soft: bool = True,
         restarts: int = 5,
         anonymous: bool = False,
-        ridge: float = 1.0,
+        ridge: float = DEFAULT_RIDGE,
         max_iterations: int = 500,
         seed: int = 0,
     ) -> None:

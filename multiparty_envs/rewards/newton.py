@@ -10,6 +10,7 @@ import numpy as np
 from multiparty_envs.rewards.likelihood import Likelihood, Terms
 
 TINY_RIDGE = 1e-6  # answers; what "no ridge" means, so that separable answers have an optimum
+DEFAULT_RIDGE = 0.3  # answers; between what is best for parties of few answers and of many
 MAX_ITERATIONS = 100
 SHORTEST_STEP = 1e-9  # part of Newton's step, below which only rounding is left to gain
 

@@ -10,7 +10,7 @@ from multiparty_envs import expect
 from multiparty_envs.rewards.base import LinearLearner
 from multiparty_envs.rewards.choices import Choices
 from multiparty_envs.rewards.likelihood import Likelihood
-from multiparty_envs.rewards.newton import maximise, ridge_prior
+from multiparty_envs.rewards.newton import DEFAULT_RIDGE, maximise, ridge_prior
 
 
 @final
@@ -26,7 +26,7 @@ class Pooled(LinearLearner):
             squared feature difference times |theta|^2.
     """
 
-    def __init__(self, ridge: float = 1.0) -> None:
+    def __init__(self, ridge: float = DEFAULT_RIDGE) -> None:
         self.ridge = expect.number(ridge, name="ridge", low=0.0)
 
     def _fit(self, choices: Choices) -> None:

@@ -50,7 +50,7 @@ def test_posterior_and_bound_against_the_integral(simulate, answers, spread):
 @pytest.mark.parametrize("kind", ["compare", "rank"])
 def test_gradient_of_the_bound_is_that_of_finite_differences(simulate, kind):
     data = getattr(simulate, kind)(population(12), np.full(12, 9))
-    problem = _MarginalLikelihood(choices_of(data), ridge=0.3)
+    problem = _MarginalLikelihood(choices_of(data), ridge=0.3, shrinkage=2.0)
     at, step = np.random.default_rng(2).normal(size=problem.size) * 0.2, 1e-3
     gradient = problem(at)[1]
     numeric = [
@@ -64,7 +64,7 @@ def test_gradient_of_the_bound_is_that_of_finite_differences(simulate, kind):
 @pytest.mark.parametrize("kind", ["compare", "rank"])
 def test_population_is_recovered(simulate, kind):
     parties = 400 if kind == "compare" else 150
-    data = getattr(simulate, kind)(population(parties), np.full(parties, 15))
+    data = getattr(simulate, kind)(population(parties), np.full(parties, 12))
     fit = Hierarchical().fit(data)
     assert fit.mean_ == pytest.approx(MEAN, abs=0.25)
     assert fit.spread_ == pytest.approx(FACTOR @ FACTOR.T, abs=0.45)
@@ -128,3 +128,18 @@ def test_real_travellers():
     assert pooled.log_likelihood(test).mean() == pytest.approx(-0.593, abs=0.02)
     assert fit.accuracy(test).mean() > 0.765
     assert fit.log_likelihood(test).mean() > -0.475
+
+
+@pytest.mark.parametrize(
+    ("parties", "features", "answers"), [(5, 20, 60), (20, 20, 50), (10, 6, 30)]
+)
+def test_shrinkage_helps_few_parties(simulate, parties, features, answers):
+    """The likelihood alone stretches the spread along the errors of the few there are."""
+    theta = np.random.default_rng(2).normal(size=(features, parties)) * 2 / np.sqrt(features)
+    data = simulate.compare(theta, np.full(parties, answers))
+    errors = [
+        np.linalg.norm(learner.fit(data).theta_ - theta)
+        for learner in (Hierarchical(), Hierarchical(shrinkage=0.0), Independent())
+    ]
+    assert errors[0] < 0.9 * errors[1]
+    assert errors[0] < 1.2 * errors[2]

@@ -12,7 +12,7 @@ from multiparty_envs.rewards.clusters import Clusters
 from multiparty_envs.rewards.newton import ridge_prior
 
 CENTERS = np.array([[2.0, 0.0, 1.0], [-1.0, 2.0, 0.0]]).T  # [D, 2]
-MEMBER = np.array([0, 0, 0, 1, 0, 1, 1, 0, 0, 0, 1, 0])
+KIND_OF = np.array([0, 0, 0, 1, 0, 1, 1, 0, 0, 0, 1, 0])
 
 
 def agreement(fit, member):
@@ -27,10 +27,9 @@ def agreement(fit, member):
     clusters=st.integers(1, 4),
     soft=st.booleans(),
     kind=st.sampled_from(["compare", "rank"]),
-    ridge=st.sampled_from([0.0, 0.5]),
 )
-def test_objective_never_falls(simulate, seed, clusters, soft, kind, ridge):
-    rng = np.random.default_rng(seed)
+def test_objective_never_falls(simulate, seed, clusters, soft, kind):
+    rng, ridge = np.random.default_rng(seed), 0.5 * (seed % 2)
     theta = rng.normal(size=(3, 6)) * 2
     data = getattr(simulate, kind)(
         theta, rng.integers(0, 12, size=6) + (np.arange(6) < 4), seed=seed
@@ -44,24 +43,23 @@ def test_objective_never_falls(simulate, seed, clusters, soft, kind, ridge):
 @pytest.mark.parametrize("soft", [True, False])
 @pytest.mark.parametrize("kind", ["compare", "rank"])
 def test_separated_clusters_are_found(simulate, kind, soft):
-    data = getattr(simulate, kind)(CENTERS[:, MEMBER], np.full(12, 80))
+    data = getattr(simulate, kind)(CENTERS[:, KIND_OF], np.full(12, 80))
     fit = Mixture(2, soft=soft).fit(data)
     assert fit.converged_
-    assert agreement(fit, MEMBER)
+    assert agreement(fit, KIND_OF)
     assert fit.share_ == pytest.approx([8 / 12, 4 / 12], abs=1e-3)
     # a cluster's reward is that of its members' answers pooled
     for cluster in (0, 1):
-        members = data.subset(np.flatnonzero(MEMBER[data.party] == cluster))
+        members = data.subset(np.flatnonzero(KIND_OF[data.party] == cluster))
         scale = choices_of(data).scale / choices_of(members).scale
-        alone = Pooled(scale).fit(members).theta_[:, 0]
+        alone = Pooled(0.3 * scale).fit(members).theta_[:, 0]
         assert fit.cluster_theta_[:, cluster] == pytest.approx(alone, abs=1e-3)
-        assert fit.theta_[:, MEMBER == cluster].T == pytest.approx(
-            np.tile(alone, (np.sum(MEMBER == cluster), 1)), abs=1e-3
-        )
+        theirs = fit.theta_[:, np.flatnonzero(cluster == KIND_OF)].T
+        assert theirs == pytest.approx(np.tile(alone, (len(theirs), 1)), abs=1e-3)
 
 
 def test_soft_and_hard_agree_where_clusters_are_far_apart(simulate):
-    data = simulate.compare(3 * CENTERS[:, MEMBER], np.full(12, 120))
+    data = simulate.compare(3 * CENTERS[:, KIND_OF], np.full(12, 120))
     soft, hard = (Mixture(2, soft=soft).fit(data) for soft in (True, False))
     assert soft.theta_ == pytest.approx(hard.theta_, abs=1e-4)
     assert soft.responsibilities_ == pytest.approx(hard.responsibilities_, abs=1e-6)
@@ -69,10 +67,10 @@ def test_soft_and_hard_agree_where_clusters_are_far_apart(simulate):
 
 def test_optimum_of_soft_em_is_stationary(simulate):
     """The observed-data likelihood, which EM never computes a slope of, is flat there."""
-    theta = CENTERS[:, MEMBER] + np.random.default_rng(0).normal(size=(3, 12)) * 0.3
+    theta = CENTERS[:, KIND_OF] + np.random.default_rng(0).normal(size=(3, 12)) * 0.3
     data = simulate.compare(theta, np.full(12, 8))
     fit, choices = Mixture(2).fit(data), choices_of(data)
-    problem = Clusters(choices, ridge_prior(1.0, choices.scale, 3))
+    problem = Clusters(choices, ridge_prior(0.3, choices.scale, 3))
 
     def objective(flat):
         clusters = flat.reshape(2, 3)
@@ -91,26 +89,27 @@ def test_optimum_of_soft_em_is_stationary(simulate):
 
 @pytest.mark.parametrize("soft", [True, False])
 def test_one_cluster_is_pooled(simulate, soft):
-    data = simulate.compare(CENTERS[:, MEMBER], np.full(12, 20))
+    data = simulate.compare(CENTERS[:, KIND_OF], np.full(12, 20))
     assert Mixture(1, soft=soft).fit(data).theta_ == pytest.approx(
         Pooled().fit(data).theta_, abs=1e-3
     )
 
 
 def test_number_of_clusters_is_found_by_held_out_answers(simulate):
-    data = simulate.compare(2 * CENTERS[:, MEMBER], np.full(12, 60))
+    data = simulate.compare(2 * CENTERS[:, KIND_OF], np.full(12, 60))
     assert Mixture().fit(data).clusters_ == 2
 
 
 def test_more_restarts_never_end_lower(simulate):
-    data = simulate.compare(np.random.default_rng(3).normal(size=(3, 15)) * 2, np.full(15, 10))
+    theta = np.random.default_rng(4).normal(size=(3, 15)) * 2
+    data = simulate.compare(theta, np.full(15, 10))
     ends = [Mixture(4, restarts=n).fit(data).lower_bounds_[-1] for n in (1, 3, 9)]
     assert ends == sorted(ends)
     assert ends[-1] > ends[0]
 
 
 def test_a_party_never_asked_has_the_shares(simulate):
-    data = simulate.compare(CENTERS[:, MEMBER], np.where(np.arange(12) == 2, 0, 60))
+    data = simulate.compare(CENTERS[:, KIND_OF], np.where(np.arange(12) == 2, 0, 60))
     for soft in (True, False):
         fit = Mixture(2, soft=soft).fit(data)
         assert fit.responsibilities_[2] == pytest.approx([7 / 11, 4 / 11], abs=0.01)
@@ -127,7 +126,7 @@ def test_stopping_early_warns(simulate):
 
 def test_anonymous_rankings_reveal_the_clusters(simulate):
     """Orders of four by nobody in particular: one column a cluster, whoever the parties are."""
-    data = simulate.rank(4 * CENTERS[:, MEMBER], np.full(12, 100), depth=3)
+    data = simulate.rank(4 * CENTERS[:, KIND_OF], np.full(12, 100), depth=3)
     fit = Mixture(2, anonymous=True).fit(data)
     apart = Independent().fit(data)
     assert fit.theta_.shape == (3, 2)
