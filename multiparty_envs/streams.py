@@ -73,10 +73,6 @@ class Streams:
         return int.from_bytes(digest, "little")
 
 
-AHEAD = 1 << 14
-"""Most numbers that are made ahead: as many as stay in a core's cache."""
-
-
 @final
 class Draw:
     """Random numbers for N copies, one counter-based stream a copy.
@@ -88,14 +84,16 @@ class Draw:
     Args:
         key: [N] int64, NumPy or torch.
         episode: [N] int64, the episode that each copy is in; default 0 for all.
+        ahead: numbers of `uniform()` to make at once, on NumPy: its cost is mostly per call.
     """
 
-    def __init__(self, key: Any, episode: Any = None) -> None:
+    def __init__(self, key: Any, episode: Any = None, ahead: int = 1) -> None:
         self.key = key
+        self.ahead = ahead
         self._words = _UNSIGNED if isinstance(key, np.ndarray) else _SIGNED
         self.episode = self._xp.zeros_like(key) if episode is None else episode
         self._at: Any = None  # found out at the first number: certain worlds never draw
-        self._ahead: Any = None  # [B, N], numbers of `uniform()` that are made but not given yet
+        self._stock: Any = None  # [B, N], numbers of `uniform()` that are made
         self._given = 0  # rows of them that have been given
 
     @property
@@ -135,8 +133,10 @@ class Draw:
         expect.integer(high, name="high", low=1)
         return self._xp.astype(self.uniform(*shape) * high, self._xp.int64)
 
-    def next_episode(self, rows: Any = slice(None)) -> Draw:
+    def next_episode(self, rows: Any = None) -> Draw:
         """Return the draw of `rows` (default: every copy) at the start of their next episode."""
+        if rows is None:
+            return Draw(self.key, self.episode + 1, self.ahead)
         return Draw(self.key[rows], self.episode[rows] + 1)
 
     def put(self, rows: Any, other: Draw) -> None:
@@ -146,13 +146,13 @@ class Draw:
         if self._at is None and other._at is None:
             return
         start = other._position()
-        if self._ahead is None or len(rows) == len(self.key):
+        if self._stock is None or len(rows) == len(self.key):
             self._position()[rows] = start
             return
         begun: Any = self._at  # where the numbers that are made ahead begin
         begun[rows] = start - self._jump(self._given)
-        left = len(self._ahead) - self._given
-        self._ahead[self._given :, rows] = self._made(start, self._steps(left)[:, None])
+        left = len(self._stock) - self._given
+        self._stock[self._given :, rows] = self._made(start, self._steps(left)[:, None])
 
     def where(self, mask: Any, other: Draw) -> Draw:
         """Return a draw of the same copies that goes on as `other` where `mask` [N] holds."""
@@ -165,22 +165,17 @@ class Draw:
         """Return this draw as torch tensors on `device`, at the start of its episodes."""
         import torch
 
-        parts = [torch.asarray(part, device=device) for part in (self.key, self.episode)]
-        return Draw(*parts)
+        return Draw(
+            torch.asarray(self.key, device=device), torch.asarray(self.episode, device=device)
+        )
 
     def _next(self) -> Any:
-        """Return one number a copy.
-
-        NumPy's cost is mostly per call, so the numbers are made for some calls ahead; but not at
-        the first call, after which a draw at an episode's start is often thrown away.
-        """
-        if self._ahead is None or self._given == len(self._ahead):
-            room = AHEAD // max(1, len(self.key))
-            depth = min(8, room) if self._at is not None and isinstance(self.key, np.ndarray) else 1
+        """Return one number a copy, from the stock while it lasts."""
+        if self._stock is None or self._given == len(self._stock):
             at = self._position()
-            self._ahead = self._made(at, self._steps(max(1, depth))[:, None])
+            self._stock = self._made(at, self._steps(self.ahead)[:, None])
         self._given += 1
-        return self._ahead[self._given - 1]
+        return self._stock[self._given - 1]
 
     def _position(self) -> Any:
         """Return where the streams stand [N], with nothing made ahead."""
@@ -189,7 +184,7 @@ class Draw:
             self._at = self._mix(self._mix(_bits(self.key)) + episode)
         if self._given:
             self._at = self._at + self._jump(self._given)
-        self._ahead, self._given = None, 0
+        self._stock, self._given = None, 0
         return self._at
 
     def _steps(self, count: int) -> Any:

@@ -25,6 +25,14 @@ def where(mask: Any, new: Any, old: Any) -> Any:
     return np.where(mask, new, old) if isinstance(mask, np.ndarray) else new.where(mask, old)
 
 
+def count_true(masks: list[Any]) -> Any:
+    """Return [N] small whole numbers: how many of the `masks` [N], 127 at most, hold."""
+    numpy = isinstance(masks[0], np.ndarray)
+    # seen as bytes, NumPy's truth values need no conversion
+    numbers = [mask.view(np.int8) if numpy else mask.byte() for mask in masks]
+    return sum(numbers[1:], start=numbers[0])
+
+
 def on_device(value: Any, device: Any) -> Any:
     """Return a NumPy array as a torch tensor on `device`; anything else as it is."""
     if not isinstance(value, np.ndarray) or value.dtype == object:

@@ -125,9 +125,16 @@ class FiniteMDP(Dynamics):
         """M."""
         return self.population.num_parties
 
+    @property
+    def draws(self) -> int:
+        """The most uniform numbers that an episode takes."""
+        return (self.start is None) + self.horizon * (self.moves.size > 1)
+
     def row(self, state: FiniteState, action: Array) -> Array:
         """Return cell * A + action [N], the place of (s, a) in the flattened tables."""
-        return state.cell * self.num_actions + action
+        row = state.cell * self.num_actions
+        row += action
+        return row
 
     def initial(self, count: int, draw: Draw) -> FiniteState:
         """Draw first cells; one uniform number a copy, none where the first cell is certain."""

@@ -12,7 +12,7 @@ from typing import Any, final
 import numpy as np
 from typing_extensions import Self
 
-from multiparty_envs.dynamics.arrays import cast, on_device, take, where
+from multiparty_envs.dynamics.arrays import cast, count_true, on_device, take, where
 
 FEW = 4
 """Outcomes up to which comparing with each border is quicker than an alias table."""
@@ -64,8 +64,10 @@ class Borders(Sampler):
     def place(self, row: Any, uniform: Any) -> Any:
         """Compare with each border."""
         place = row * self.size
-        for border in self._borders:
-            place += uniform >= (border if isinstance(border, float) else take(border, row))
+        if self._borders:
+            shared = isinstance(self._borders[0], float)
+            borders = self._borders if shared else [take(border, row) for border in self._borders]
+            place += count_true([uniform >= border for border in borders])
         return place
 
     def one(self) -> Callable[[int, float], int]:

@@ -14,15 +14,22 @@ from multiparty_envs.faces.judge import TableJudge, Verdict, WorldJudge
 from multiparty_envs.feedback import Steps
 from multiparty_envs.streams import Draw
 
+AHEAD = 1 << 14
+"""Random numbers of all copies that are made at once: as many as stay in a core's cache."""
+
+
+TIMED = 1 << 20
+"""Most entries of observations kept for every time, so that no step writes the time into them."""
+
 
 class Copies(ABC):
     """N copies of a world, stepped together, each with random numbers of its own."""
 
-    def __init__(self, dynamics: Dynamics, count: int) -> None:
+    def __init__(self, dynamics: Dynamics, count: int, ahead: int = 1) -> None:
         self.dynamics, self.count = dynamics, count
         # the episode before the first, so that beginning is always going to the next
         before_all = np.full(count, -1, dtype=np.int64)
-        self._draw = Draw(np.zeros(count, dtype=np.int64), before_all)
+        self._draw = Draw(np.zeros(count, dtype=np.int64), before_all, ahead)
         self._now: Any = None  # state [N, ...]; None before the first episode
 
     @property
@@ -97,10 +104,12 @@ class TableCopies(Copies):
     """
 
     def __init__(self, mdp: FiniteMDP, count: int) -> None:
-        super().__init__(mdp, count)
+        super().__init__(mdp, count, ahead=max(1, min(mdp.draws, AHEAD // count)))
         self._mdp = mdp
         self._table = TableJudge(mdp).table
         self._features = mdp.feature_table.reshape(-1, mdp.num_features)
+        times = range(mdp.horizon + 1) if mdp.horizon * mdp.observations.size < TIMED else ()
+        self._seen_at = [mdp.observations_at(time) for time in times]  # [H + 1] of [S, O]
         last = mdp.observations_at(mdp.horizon)
         last.setflags(write=False)
         self._at_the_end = np.fromiter(last, dtype=object, count=len(last))  # [S] of [O]
@@ -123,6 +132,13 @@ class TableCopies(Copies):
         if isinstance(ended, np.ndarray):
             return ended
         return np.ones(self.count, dtype=bool) if ended else np.zeros(self.count, dtype=bool)
+
+    def observe(self) -> np.ndarray:
+        """Return what is seen now, from the table of this moment where there is one."""
+        cell, time = self._now
+        if self._seen_at and isinstance(time, int):
+            return self._seen_at[time].take(cell, axis=0)
+        return self._mdp.observe(self._now)
 
     def verdict(self) -> Verdict:
         """Look the rewards up."""

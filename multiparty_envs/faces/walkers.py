@@ -102,7 +102,7 @@ class TableWalker(Walker):
         self._ends, self._left, self._seen = lists.ends, lists.left, lists.seen
         self._features, self._party, self._mean = lists.features, lists.party, lists.mean
         self._start, self._first = mdp.start, lists.first
-        self._per_episode = (mdp.start is None) + mdp.horizon * (not self._certain)
+        self._per_episode = mdp.draws
         self._stock: dict[tuple[int, int], list[float]] = {}
         self._numbers: Iterator[float] = iter(())
         self._cell = self._time = 0
