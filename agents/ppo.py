@@ -69,20 +69,19 @@ def train(
 def _train(
     problem: Problem, config: PPOConfig, streams: Streams, callback: Callback | None
 ) -> NetworkPolicy:
-    world = problem.dynamics
     objective = _objective(problem, config)
     agent = Agent.new(problem, objective.heads, config, streams)
     collector = _collector(problem, config, streams)
-    iterations = config.iterations(world.horizon)
+    iterations = config.iterations(problem.dynamics.horizon)
     late = RunningMean(agent.optimiser.moments[0].vector)
     for iteration in range(iterations):
         rollout = collector.collect(agent.actor)
         if iteration == 0:
-            _measure(agent.critic, objective, rollout, world.discount)
+            _measure(agent.critic, objective, rollout, problem.discount)
         objective.measure(rollout)
         values = agent.values(rollout)
         reward = objective.rewards(rollout)
-        learned = gae(reward, values, rollout.ended, world.discount, config.gae_lambda)
+        learned = gae(reward, values, rollout.ended, problem.discount, config.gae_lambda)
         batch = divide(rollout, *learned, agent.actor, config.minibatches)
         improve(agent, batch, objective, config, 1.0 - iteration / iterations)
         if iteration >= (1.0 - config.averaging) * iterations:

@@ -74,6 +74,11 @@ class Problem:
         return cls(dynamics, welfare, level, reward_of, scale)
 
     @property
+    def discount(self) -> float:
+        """Of later rewards; none for W(G), whose G are discounted already."""
+        return 1.0 if self.level == "episode" else self.dynamics.discount
+
+    @property
     def observation_size(self) -> int:
         """O."""
         assert self.dynamics.observation_space.shape is not None

@@ -135,7 +135,7 @@ def _model(envs: SB3VecEnv, problem: Problem, config: PPOConfig, streams: Stream
         n_steps=num_steps,
         batch_size=max(2, envs.num_envs * num_steps // config.minibatches),
         n_epochs=config.epochs,
-        gamma=problem.dynamics.discount,
+        gamma=problem.discount,
         gae_lambda=config.gae_lambda,
         clip_range=config.clip,
         ent_coef=config.entropy,

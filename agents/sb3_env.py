@@ -58,6 +58,10 @@ class SB3VecEnv(VecEnv):
         """Close the environment."""
         self.envs.close()
 
+    def get_images(self) -> list[Any]:
+        """Return a picture of each copy, where the environment draws pictures."""
+        return list(self.envs.render() or [None] * self.num_envs)
+
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
         """Return the attribute of the vector environment, once for each copy asked about."""
         return [getattr(self.envs, attr_name)] * len(list(self._get_indices(indices)))

@@ -59,7 +59,8 @@ class SingleFace(gymnasium.Wrapper[Any, Any, Any, Any], Generic[AnyCore]):
         if outcome.episode is not None and done[0]:
             returns, lengths = outcome.episode
             info["party_episode"] = {"r": returns[0].copy(), "l": int(lengths[0])}
-        return self._look(obs), outcome.reward[0], terminated, truncated, info
+        paid = outcome.reward[0]  # a vector stays one, where the core leaves it alone
+        return self._look(obs), paid if paid.ndim else float(paid), terminated, truncated, info
 
     def _look(self, obs: Any) -> Any:
         return np.concatenate([obs, self.core.seen()[0]]) if self.core.extra else obs

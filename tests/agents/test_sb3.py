@@ -59,6 +59,15 @@ def test_a_cut_is_told_from_an_end(world):
     assert all(info["TimeLimit.truncated"] for info in infos)
 
 
+@pytest.mark.parametrize("mode", [None, "rgb_array"])
+def test_pictures_are_those_of_the_copies(mode):
+    envs = SB3VecEnv(PartyVectorEnv(2, "Delivery-v0", feedback=None, render_mode=mode))
+    envs.reset()
+    pictures = envs.get_images()
+    assert len(pictures) == 2
+    assert all((picture is None) == (mode is None) for picture in pictures)
+
+
 def test_copies_have_nothing_of_their_own(world):
     envs = SB3VecEnv(vector(world))
     assert envs.get_attr("num_envs", indices=[0, 2]) == [4, 4]

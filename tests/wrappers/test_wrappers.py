@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
+from stable_baselines3.common.env_checker import check_env
 
 from multiparty_envs.checks import check_vector
 from multiparty_envs.faces import PartyEnv, PartyVectorEnv
@@ -141,6 +142,21 @@ def test_returns_are_discounted_sums(make_grid, discount):
     np.testing.assert_allclose([episode["r"] for episode in found], wanted, rtol=1e-6)
     assert [episode["l"] for episode in found] == [6, 6, 6]
     np.testing.assert_allclose(env.core.return_queue, wanted[1:], rtol=1e-6)
+
+
+@pytest.mark.parametrize("vector_reward", [False, True])
+def test_recording_leaves_the_reward_alone(world, vector_reward):
+    plain, recorded = (single(world, vector_reward=vector_reward) for _ in range(2))
+    for (here, *_), (there, *_) in zip(
+        rollout(plain), rollout(RecordPartyReturns(recorded)), strict=True
+    ):
+        np.testing.assert_array_equal(here, there)
+        assert type(here) is type(there)
+
+
+@pytest.mark.parametrize("name", FACES)
+def test_stable_baselines3_finds_no_fault(name, world, learner):
+    check_env(FACES[name][0](single(world), learner))
 
 
 def test_a_truncated_episode_ends_too(make_grid):
