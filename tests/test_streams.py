@@ -77,6 +77,22 @@ def test_a_copy_draws_the_same_in_any_company(copy):
         alone = alone.next_episode()
 
 
+@pytest.mark.parametrize("ahead", [1, 2, 5, 16])
+def test_numbers_made_ahead_are_the_same(ahead):
+    """Copies begin new episodes at odd moments; each draws what it would alone."""
+    rng = np.random.default_rng(ahead)
+    keys = Draw.seeded(range(4)).key
+    crowd = Draw(keys.copy(), np.zeros(4, dtype=np.int64), ahead)
+    alone = [Draw(keys[[i]]) for i in range(4)]
+    for _ in range(40):
+        number = crowd.uniform()
+        np.testing.assert_array_equal(number, [draw.uniform()[0] for draw in alone])
+        rows = np.flatnonzero(rng.random(4) < rng.choice([0.0, 0.3, 1.0]))
+        crowd.put(rows, crowd.next_episode(rows))
+        alone = [draw.next_episode() if i in rows else draw for i, draw in enumerate(alone)]
+    np.testing.assert_array_equal(crowd.uniform(3), np.concatenate([d.uniform(3) for d in alone]))
+
+
 def test_where_is_put():
     mask = np.array([True, False, True, False])
     first, second = Draw.seeded(range(4)), Draw.seeded(range(4))
