@@ -28,7 +28,8 @@ class PartyVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """N copies of a world, with the same numbers as N times `PartyEnv`.
 
     A copy that ends is reset in the same step; `final_obs`, `final_info` and all masks are what
-    Gymnasium's SyncVectorEnv gives in that mode. Copy i draws what a `PartyEnv` seeded with
+    Gymnasium's SyncVectorEnv gives in that mode, except that the arrays in `final_obs` may be
+    read-only, because a world of tables has them ready. Copy i draws what a `PartyEnv` seeded with
     seed + i draws. Rewards are float64 [N], `info["party_rewards"]` is [N, M] float32, and
     `info["comparisons"]` holds new answers about pairs taken across copies.
 

@@ -128,6 +128,21 @@ def test_arrays_of_the_caller_and_ours_are_apart(world):
                 array[...] = 1
 
 
+@pytest.mark.parametrize("slip", [0.0, 0.3])
+def test_final_observations_cannot_be_spoilt(make_grid, slip):
+    envs = PartyVectorEnv(3, make_grid(slip=slip, horizon=2))
+    seen = []
+    for _ in range(2):
+        envs.reset(seed=0)
+        envs.step([1, 1, 1])
+        final = envs.step([2, 2, 2])[4]["final_obs"]
+        seen.append(np.stack(list(final)))
+        for row in final:
+            if row.flags.writeable:
+                row[:] = np.nan
+    np.testing.assert_array_equal(*seen)
+
+
 @pytest.mark.parametrize("length", [None, 1, 3])
 def test_answers_pair_segments_across_copies(world, length):
     envs = PartyVectorEnv(6, world, feedback=Feedback(segment_length=length, budget=50))
