@@ -12,6 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from multiparty_envs.names import HOME, PARTS
 from multiparty_envs.registration import ENVS as ENVS
 from multiparty_envs.registration import make_dynamics as make_dynamics
 from multiparty_envs.registration import register as register
@@ -67,41 +68,19 @@ if TYPE_CHECKING:
     from multiparty_envs.wrappers import WelfareReward as WelfareReward
     from multiparty_envs.wrappers import WelfareRewardVector as WelfareRewardVector
 
-_PARTS = (
-    *("checks", "data", "dynamics", "envs", "faces", "feedback", "parties", "rewards"),
-    *("streams", "welfare", "wrappers"),
-)
-
-# part -> its names above
-_NAMES = {
-    "data": "ChoicePanel",
-    "dynamics": "Dynamics FiniteMDP FiniteState Names View",
-    "faces": "PartyEnv PartyVectorEnv TensorEnv TensorStep collect",
-    "feedback": "Comparisons Feedback Rankings Segments Steps",
-    "parties": "BradleyTerryLuce ChoiceModel PlackettLuce Population PreferenceMatrices Ratings",
-    "rewards": "Hierarchical Independent LowRank Mixture Pessimistic Pooled "
-    "RewardLearner make_learner",
-    "streams": "Draw Streams",
-    "welfare": "GeneralizedGini GeneralizedMean Isoelastic Leximin MaxMin Nash Scale "
-    "Utilitarian Welfare make_welfare",
-    "wrappers": "LearnedReward LearnedRewardVector RecordPartyReturns "
-    "RecordPartyReturnsVector WelfareReward WelfareRewardVector",
-}
-_HOME = {name: part for part, names in _NAMES.items() for name in names.split()}
-
 
 def __getattr__(name: str) -> Any:
     """Import a public name or part of the package when it is first asked for [PEP 562]."""
-    if name in _PARTS:
+    if name in PARTS:
         return import_module(f"{__name__}.{name}")
-    if name not in _HOME:
+    if name not in HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(import_module(f"{__name__}.{HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:
     """List the lazy names too."""
-    return sorted({*globals(), *_HOME, *_PARTS})
+    return sorted({*globals(), *HOME, *PARTS})
 
 
 register_all()

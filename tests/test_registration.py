@@ -11,6 +11,7 @@ import pytest
 
 import multiparty_envs
 from multiparty_envs.dynamics import Dynamics
+from multiparty_envs.names import HOME, PARTS
 from multiparty_envs.registration import ENVS, make_dynamics, register, register_all
 
 HEAVY = ("torch", "stable_baselines3", "scipy", "pandas", "safetensors", "pygame")
@@ -106,7 +107,7 @@ def test_bad_registrations_are_refused(name, builder, text):
     assert name not in ENVS or ENVS[name] != builder
 
 
-@pytest.mark.parametrize("name", sorted({*multiparty_envs._HOME, *multiparty_envs._PARTS}))
+@pytest.mark.parametrize("name", sorted({*HOME, *PARTS}))
 def test_public_names_are_there(name):
     assert getattr(multiparty_envs, name) is not None
     assert name in dir(multiparty_envs)
@@ -120,7 +121,7 @@ def test_type_checkers_see_the_same_names():
         for node in block.body
         for alias in node.names
     }
-    assert seen == multiparty_envs._HOME
+    assert seen == HOME
 
 
 def test_unknown_public_name():
