@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -44,18 +45,18 @@ class Clusters:
 
     def derivatives(self, theta: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return gradient [C, D] and information [C, D, D], units weighted by `weight` [C, U]."""
-        chosen = softmax.moments(self._utility(theta), self._choices.available[None])
+        chance = softmax.choose(self._utility(theta), self._choices.available[None])[1]
         rows = weight[:, self._choices.party, None]  # [C, N, 1]
-        error = rows * (self._choices.target - chosen.chance)
-        gradient = error.reshape(len(theta), -1) @ self._flat
-        curvature = rows[..., None] * chosen.curvature
-        two = curvature.shape[-1] == 1
-        information = np.empty((*theta.shape, theta.shape[1]))
-        for cluster, bend in enumerate(curvature):
-            bent = bend * self._choices.design if two else bend @ self._choices.design
-            information[cluster] = bent.reshape(self._flat.shape).T @ self._flat
+        gradient = (rows * (self._choices.target - chance)).reshape(len(theta), -1) @ self._flat
+        information = np.stack([self._bend(*parts) for parts in zip(chance, rows, strict=True)])
         gradient -= (theta - self._prior.mean) @ self._prior.precision
         return gradient, information + self._prior.precision
+
+    def _bend(self, chance: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """[D, D], sum of weight (X' diag(p) X - X'p p'X) over choices; [N, P], [N, 1]."""
+        mean = np.einsum("np,npd->nd", chance, self._choices.design)
+        rows = (weight * chance).reshape(-1, 1) * self._flat
+        return rows.T @ self._flat - (weight * mean).T @ mean
 
     def improve(
         self, theta: np.ndarray, values: np.ndarray, weight: np.ndarray
@@ -84,28 +85,30 @@ class Clusters:
             # at the optimum to the last digit rounding decides, so those clusters stay
             size[worse & (size[:, 0] < SHORTEST_STEP)] = 0.0
 
+    def seeds(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Return [count, D] starting points: single units' rewards, far from each other.
+
+        Drawn as by k-means++ [Arthur2007] from some units' own estimates around the pooled one.
+        """
+        units = np.sort(rng.permutation(np.flatnonzero(self.asked))[:SEED_UNITS])
+        points = _estimates(self._choices.of_parties(units), self._pooled)
+        chosen = [points[rng.integers(len(points))]]
+        for _ in range(count - 1):
+            square = ((points[:, None] - np.stack(chosen)) ** 2).sum(axis=2).min(axis=1)
+            total = square.sum()
+            chance = square / total if total > 0 else np.full(len(points), 1.0 / len(points))
+            chosen.append(points[rng.choice(len(points), p=chance)])
+        return np.stack(chosen)
+
+    @cached_property
+    def _pooled(self) -> np.ndarray:
+        """[D]."""
+        return maximise(Likelihood(self._choices.pooled()), self._prior).theta[0]
+
     def _utility(self, theta: np.ndarray) -> np.ndarray:
         """[C, N, P]."""
         shape = (len(theta), *self._choices.target.shape)
         return (theta @ self._flat.T).reshape(shape)
-
-
-def seeds(choices: Choices, prior: Prior, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return [count, D] starting points: single units' rewards, far from each other.
-
-    Drawn as by k-means++ [Arthur2007] from the units' own estimates around the pooled one.
-    """
-    asked = np.flatnonzero(choices.counts)
-    units = np.sort(rng.permutation(asked)[:SEED_UNITS])
-    pooled = maximise(Likelihood(choices.pooled()), prior).theta[0]
-    points = _estimates(choices.of_parties(units), pooled)
-    chosen = [points[rng.integers(len(points))]]
-    for _ in range(count - 1):
-        square = ((points[:, None] - np.stack(chosen)) ** 2).sum(axis=2).min(axis=1)
-        total = square.sum()
-        chance = square / total if total > 0 else np.full(len(points), 1.0 / len(points))
-        chosen.append(points[rng.choice(len(points), p=chance)])
-    return np.stack(chosen)
 
 
 def _estimates(choices: Choices, center: np.ndarray) -> np.ndarray:

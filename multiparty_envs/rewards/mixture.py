@@ -12,12 +12,13 @@ from multiparty_envs import expect
 from multiparty_envs.rewards import softmax
 from multiparty_envs.rewards.base import LinearLearner
 from multiparty_envs.rewards.choices import Choices
-from multiparty_envs.rewards.clusters import Clusters, seeds
-from multiparty_envs.rewards.newton import DEFAULT_RIDGE, ConvergenceWarning, Prior, ridge_prior
+from multiparty_envs.rewards.clusters import Clusters
+from multiparty_envs.rewards.newton import DEFAULT_RIDGE, ConvergenceWarning, ridge_prior
 from multiparty_envs.rewards.selection import best_size
 from multiparty_envs.streams import Streams
 
 TOLERANCE = 1e-7  # gain per answer at which EM stops
+COARSE = 1e-5  # the same while restarts and sizes are compared
 LARGEST = 8  # clusters tried when their number is not given
 
 
@@ -91,19 +92,18 @@ class Mixture(LinearLearner):
         self.seed = seed
 
     def _fit(self, choices: Choices) -> None:
-        units = self._units(choices)
-        asked = int(np.count_nonzero(units.counts))
+        problem = self._problem(choices)
+        asked = int(problem.asked.sum())
         if self.clusters is None:
             sizes = range(1, min(LARGEST, asked) + 1)
             self.clusters_ = best_size(sizes, choices, self._score, self.seed)
         else:
             self.clusters_ = expect.integer(self.clusters, name="clusters", low=1, high=asked)
-        prior = self._prior(units)
-        fit = self._best(units, self.clusters_, prior)
+        fit = self._climb(problem, self._best(problem, self.clusters_), TOLERANCE)
         if not fit.converged:
             message = f"EM did not converge in {self.max_iterations} iterations"
             warnings.warn(message, ConvergenceWarning, stacklevel=4)
-        self._keep(fit, Clusters(units, prior).derivatives(fit.theta, fit.weight)[1])
+        self._keep(fit, problem.derivatives(fit.theta, fit.weight)[1])
 
     def _keep(self, fit: _Fit, information: np.ndarray) -> None:
         order = np.argsort(-fit.share, kind="stable")
@@ -126,26 +126,24 @@ class Mixture(LinearLearner):
             return np.tensordot(self.share_, each, axes=1)
         return np.einsum("nc,cnp->np", self.responsibilities_[choices.party], each)
 
-    def _prior(self, choices: Choices) -> Prior:
-        return ridge_prior(self.ridge, choices.scale, choices.num_features)
-
-    def _best(self, units: Choices, count: int, prior: Prior) -> _Fit:
-        """The restart that ends highest."""
-        problem, streams = Clusters(units, prior), Streams(self.seed)
-        starts = range(self.restarts if count > 1 else 1)
-        generators = [streams.numpy(f"restart {start}") for start in starts]
-        fits = [self._climb(problem, seeds(units, prior, count, rng)) for rng in generators]
+    def _best(self, problem: Clusters, count: int) -> _Fit:
+        """The restart that ends highest, every one climbed to a coarse tolerance."""
+        streams, fits = Streams(self.seed), []
+        for start in range(self.restarts if count > 1 else 1):
+            theta = problem.seeds(count, streams.numpy(f"restart {start}"))
+            fit = _Fit(theta, np.full(count, 1.0 / count), np.empty(0), [0.0], False)
+            fits.append(self._climb(problem, fit, COARSE))
         return max(fits, key=lambda fit: fit.trace[-1])
 
-    def _climb(self, problem: Clusters, theta: np.ndarray) -> _Fit:
-        """Expectation maximisation from `theta` [C, D]."""
-        share, trace = np.full(len(theta), 1.0 / len(theta)), []
+    def _climb(self, problem: Clusters, start: _Fit, tolerance: float) -> _Fit:
+        """Expectation maximisation from where `start` ended, whose last bound is found anew."""
+        theta, share, trace = start.theta, start.share, start.trace[:-1]
         values = problem.values(theta)
         while True:
             weight, likelihood = self._expect(values, share, problem.asked)
             trace.append(likelihood + float(problem.penalty(theta).sum()))
             gain = trace[-1] - trace[-2] if len(trace) > 1 else np.inf
-            converged = gain <= TOLERANCE * problem.num_choices
+            converged = gain <= tolerance * problem.num_choices
             if converged or len(trace) == self.max_iterations:
                 return _Fit(theta, share, weight, trace, converged)
             share = weight[:, problem.asked].mean(axis=1)
@@ -166,10 +164,10 @@ class Mixture(LinearLearner):
 
     def _score(self, count: int, train: Choices, test: Choices) -> np.ndarray:
         """[U], log-likelihood of held-out answers, given what the others say of each unit."""
-        units, prior = self._units(train), self._prior(train)
-        fit = self._best(units, count, prior)
-        values = Clusters(self._units(test), prior).values(fit.theta)
+        fit = self._best(self._problem(train), count)
+        values = self._problem(test).values(fit.theta)
         return logsumexp(values, axis=0, b=fit.weight)
 
-    def _units(self, choices: Choices) -> Choices:
-        return choices.anonymous() if self.anonymous else choices
+    def _problem(self, choices: Choices) -> Clusters:
+        units = choices.anonymous() if self.anonymous else choices
+        return Clusters(units, ridge_prior(self.ridge, choices.scale, choices.num_features))

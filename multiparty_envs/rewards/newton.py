@@ -45,7 +45,7 @@ def ridge_prior(ridge: float, scale: float, num_features: int) -> Prior:
     return Prior(np.zeros(num_features), max(ridge, TINY_RIDGE) * scale * np.eye(num_features))
 
 
-def maximise(likelihood: Likelihood, prior: Prior, tol: float = 1e-9) -> Optimum:
+def maximise(likelihood: Likelihood, prior: Prior, tol: float = 1e-7) -> Optimum:
     """Return each party's maximum of log-likelihood plus log-prior.
 
     Args:

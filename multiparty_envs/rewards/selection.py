@@ -10,7 +10,7 @@ from multiparty_envs.rewards.choices import Choices
 from multiparty_envs.streams import Streams
 
 HELD_OUT = 0.2  # of each party's answers
-PATIENCE = 2  # sizes tried without a gain before the search ends
+PATIENCE = 3  # sizes tried without a gain before the search ends
 
 Scorer = Callable[[int, Choices, Choices], np.ndarray]
 """(size, answers to fit, answers held out) -> log-likelihood of the latter, in parts [n]."""
