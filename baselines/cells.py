@@ -24,6 +24,9 @@ from multiparty_envs.rewards.selection import HELD_OUT
 from multiparty_envs.streams import Streams
 from multiparty_envs.welfare import Scale, make_welfare
 
+UNDECIDED = 1e-9
+"""Differences of return, or of a chance from a half, that count as none."""
+
 SMALLEST = {"low-rank": {"rank": 1}, "mixture": {"clusters": 1}}
 """Settings of learners that choose their size by held-out answers, where there are too few."""
 
@@ -113,7 +116,9 @@ def party_accuracy(
         margin = truth[np.arange(len(held_out)), held_out.party]
     else:
         margin = learner.predict_proba(held_out) - 0.5
-    right = 0.5 + 0.5 * np.sign(margin) * np.sign(held_out.label - 0.5)
+    # equal returns differ by rounding, which should not decide
+    side = np.where(abs(margin) < UNDECIDED, 0.0, np.sign(margin))
+    right = 0.5 + 0.5 * side * np.sign(held_out.label - 0.5)
     total = np.bincount(held_out.party, right, minlength=held_out.num_parties)
     with np.errstate(invalid="ignore"):
         return total / held_out.counts

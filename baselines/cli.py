@@ -31,7 +31,7 @@ def compare(
     methods: tuple[str, ...] = DEFAULT_METHODS,
     seeds: int = 3,
     optimiser: Literal["ppo", "sb3", "exact", "both"] = "ppo",
-    steps: int = 150_000,
+    steps: int = 100_000,
     labels: int = 0,
     out: Path | None = None,
     workers: int = 0,

@@ -14,7 +14,7 @@ from multiparty_envs import expect
 DEFAULT_ENVS = ("Timetable-v0", "Delivery-v0")
 """The default suite: recorded answers of real people, and a simulated minority of a fifth."""
 
-DEFAULT_STEPS = 150_000
+DEFAULT_STEPS = 100_000
 """Environment steps of a training: within a hundredth or two of exact planning, in seconds."""
 
 CURVE_METHODS = (SINGLE, *(f"{learner}+max-min" for learner in LEARNERS[1:]))

@@ -17,7 +17,7 @@ SETTINGS = {
     "methods": list(DEFAULT_METHODS),
     "seeds": 3,
     "optimisers": ["ppo"],
-    "steps": 150_000,
+    "steps": 100_000,
     "labels": 0,
 }
 
