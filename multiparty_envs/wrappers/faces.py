@@ -105,6 +105,7 @@ class VectorFace(VectorWrapper[Any, Any, Any, Any, np.ndarray], Generic[AnyCore]
         vectors = {k: _before_reset(info, k, done) for k in REWARD_KEYS.values() if k in info}
         moment = Moment(reward, done, vectors, info.get("comparisons"), steps)
         outcome = self.core.step(moment)
+        # what the step shows comes before the reset of the copies that are done, as it happened
         _show(info, outcome.shown, done)
         if done.any():
             self._end(info, outcome.episode, done)

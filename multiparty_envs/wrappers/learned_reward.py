@@ -26,7 +26,6 @@ class LearnedCore(Core):
     """Collects answers, refits a learner now and then, and pays what it has learned.
 
     Attributes:
-        comparisons: all answers so far, or None.
         fits: how often the learner has been fitted here.
     """
 
@@ -37,8 +36,9 @@ class LearnedCore(Core):
     ) -> None:
         self.learner = learner
         self.shown = {"learned_rewards": num_parties}
-        self.comparisons: Comparisons | None = None
         self.fits = 0
+        self._parts: list[Comparisons] = []
+        self._count = 0
         self._growth = expect.number(growth, name="growth", low=1.0)
         self._due: float = np.inf
         if first_fit is not None:
@@ -52,14 +52,24 @@ class LearnedCore(Core):
         shown = self._rewards(moment).astype(np.float32)
         return Outcome(shown.mean(axis=1, dtype=np.float64), {"learned_rewards": shown})
 
+    @property
+    def comparisons(self) -> Comparisons | None:
+        """All answers so far."""
+        # joined when asked for: joining at every answer would copy them all each time
+        if len(self._parts) > 1:
+            self._parts = [Comparisons.concatenate(self._parts)]
+        return self._parts[0] if self._parts else None
+
     def _listen(self, new: Comparisons) -> None:
-        self.comparisons = new if self.comparisons is None else self.comparisons.extend(new)
-        count = len(self.comparisons)
-        if count >= self._due:
-            self.learner.fit(self.comparisons)
+        self._parts.append(new)
+        self._count += len(new)
+        if self._count >= self._due:
+            answers = self.comparisons
+            assert answers is not None
+            self.learner.fit(answers)
             self._fitted = True
             self.fits += 1
-            self._due = max(count + 1, self._growth * count)
+            self._due = max(self._count + 1, self._growth * self._count)
 
     def _rewards(self, moment: Moment) -> np.ndarray:
         size = self.shown["learned_rewards"]

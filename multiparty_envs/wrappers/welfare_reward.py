@@ -24,8 +24,9 @@ from multiparty_envs.wrappers.faces import SingleFace, VectorFace
 from multiparty_envs.wrappers.weighting import weighting
 
 EPISODES = 128
-MEMORY = 0.7
-RATE, SHARPNESS = 0.5, 10.0
+MEMORY = 0.5
+# gentler than where weights follow each gradient step: here the policy moves between changes
+RATE, SHARPNESS = 1.0, 20.0
 
 
 class Aim(NamedTuple):
