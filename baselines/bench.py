@@ -21,12 +21,17 @@ from baselines.summary import Table
 from multiparty_envs import expect
 from multiparty_envs.faces import PartyEnv
 from multiparty_envs.registration import make_dynamics
+from multiparty_envs.streams import Streams
 
 ENV = "Delivery-v0"
 """The world that is measured: a grid."""
 
 COPIES = 1024
 """Copies of the vector environment."""
+
+
+ANSWERS = 100_000
+"""Simulated answers of the labels race."""
 
 
 @final
@@ -74,31 +79,45 @@ def _line(race: Race, repeats: int) -> tuple[str, ...]:
     ratios = [mine / other for mine, other in turns]
     return (
         race.what,
-        f"{ours:,.4g}/s",
-        f"{theirs:,.4g}/s",
+        _rate_text(ours),
+        _rate_text(theirs),
         f"{statistics.median(ratios):.3g}×",
         f"{min(ratios):.3g}–{max(ratios):.3g}",
         race.peer,
     )
 
 
+def _rate_text(rate: float) -> str:
+    return f"{rate:,.0f}/s" if rate >= 100 else f"{rate:.3g}/s"
+
+
 def one_copy() -> Race:
-    """`gym.make` beside MO-Gymnasium's deep-sea-treasure, which is a grid too."""
+    """`gym.make` beside MO-Gymnasium's deep-sea-treasure, which is a grid too; nobody is asked."""
+    return _single_race("nobody asked", feedback=None)
+
+
+def one_copy_asked() -> Race:
+    """The same with people who answer."""
+    return _single_race("people answer")
+
+
+def _single_race(words: str, **settings: Any) -> Race:
     mo_gymnasium = require("mo_gymnasium", extra="peers")
-    ours = gym.make(f"multiparty/{ENV}")
+    # theirs leaves the checker of Gymnasium's make out, so ours does too
+    ours = gym.make(f"multiparty/{ENV}", disable_env_checker=True, **settings)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its render modes; nothing is drawn here
+        warnings.simplefilter("ignore")  # about the precision of its spaces
         theirs = mo_gymnasium.make("deep-sea-treasure-v0")
     return Race(
-        "steps, one copy through make",
+        f"steps, one copy through make, {words}",
         lambda: _single_rate(ours),
         "MO-Gymnasium deep-sea-treasure-v0",
         lambda: _single_rate(theirs),
     )
 
 
-def _single_rate(env: gym.Env[Any, Any], steps: int = 20_000) -> float:
-    actions = np.random.default_rng(0).integers(env.action_space.n, size=steps).tolist()
+def _single_rate(env: gym.Env[Any, Any], steps: int = 50_000) -> float:
+    actions = _actions(env.action_space, (steps,)).tolist()
     env.reset(seed=0)
     begun = time.perf_counter()
     for action in actions:
@@ -125,20 +144,25 @@ def _vector_race(words: str, **settings: Any) -> Race:
     theirs = SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)
     return Race(
         f"steps, {COPIES:,} copies, {words}",
-        lambda: _vector_rate(ours, 200),
+        lambda: _vector_rate(ours, 2_000),
         "Gymnasium SyncVectorEnv, same world",
-        lambda: _vector_rate(theirs, 10),
+        lambda: _vector_rate(theirs, 20),
     )
 
 
 def _vector_rate(envs: gym.vector.VectorEnv, steps: int) -> float:
-    rng = np.random.default_rng(0)
-    actions = rng.integers(envs.single_action_space.n, size=(steps, envs.num_envs))
+    actions = _actions(envs.single_action_space, (steps, envs.num_envs))
     envs.reset(seed=0)
     begun = time.perf_counter()
     for action in actions:
         envs.step(action)
     return steps * envs.num_envs / (time.perf_counter() - begun)
+
+
+def _actions(space: gym.Space[Any], shape: tuple[int, ...]) -> np.ndarray:
+    """Return random actions [*shape], drawn before the clock runs."""
+    assert isinstance(space, gym.spaces.Discrete)
+    return Streams(0).numpy("actions").integers(space.n, size=shape)
 
 
 def planning() -> Race:
@@ -158,19 +182,27 @@ def planning() -> Race:
 
 
 def labels() -> Race:
-    """Simulated answers beside a plain loop of Bradley-Terry coin flips."""
+    """Simulated answers beside a plain loop of coin flips, about the same episodes."""
     from baselines.tasks import make_task
-    from multiparty_envs.faces import collect
-    from multiparty_envs.feedback import Feedback
+    from multiparty_envs.faces import collect, segment_scale
+    from multiparty_envs.feedback import Feedback, ask
 
     world = make_task(ENV).mdp
-    count = 20_000
     pool = collect(world, Feedback(), 1_000, 0)
+    scale = segment_scale(world, None)
+    first, second, party = (
+        np.resize(column, ANSWERS) for column in (pool.first, pool.second, pool.party)
+    )
+
+    def ours() -> None:
+        rng = Streams(0).numpy("answers")
+        ask(world.population, pool.segments, first, second, party, scale=scale, rng=rng)
+
     return Race(
-        "answers, their episodes included",
-        lambda: count * _rate(lambda: collect(world, Feedback(), count, 0)),
-        "a Python loop of coin flips, episodes given",
-        lambda: count * _rate(lambda: peers.loop_of_answers(world, pool, count)),
+        "answers about given episodes",
+        lambda: ANSWERS * _rate(ours),
+        "a Python loop of coin flips",
+        lambda: ANSWERS * _rate(lambda: peers.loop_of_answers(world, pool, ANSWERS)),
     )
 
 
@@ -217,4 +249,14 @@ def _rate(work: Callable[[], Any]) -> float:
     return 1.0 / (time.perf_counter() - begun)
 
 
-RACES = (one_copy, many_copies, many_copies_asked, planning, labels, training, importing)
+RACES = (
+    one_copy,
+    one_copy_asked,
+    many_copies,
+    many_copies_asked,
+    planning,
+    labels,
+    training,
+    importing,
+)
+"""What is measured, in this order."""
