@@ -59,9 +59,9 @@ def averaged(mean: np.ndarray, covariance: np.ndarray, available: np.ndarray) ->
     step = max(1, CHUNK // (size * len(weights)))
     for low in range(0, len(center), step):
         rows = slice(low, low + step)
-        part, chances = _choose(center[rows] + factor[rows] @ nodes, present[rows])
+        part, chances = _choose(center[rows] + _times(factor[rows], nodes), present[rows])
         rest[rows], chance[rows] = part @ weights, chances @ weights
-        square[rows] = (chances * weights) @ chances.swapaxes(1, 2)
+        square[rows] = _times(chances * weights, chances.swapaxes(1, 2))
     shape = mean.shape
     chance = chance.reshape(shape)
     return Moments(
@@ -84,6 +84,15 @@ def _choose(utility: np.ndarray, available: np.ndarray) -> tuple[np.ndarray, np.
     return -(top + np.log(total)), power
 
 
+def _times(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Matrix products; many of 1 x n by n x 1, or 1 x 1 by 1 x n, are slow as such."""
+    if left.shape[-2] > 1:
+        return left @ right
+    if left.shape[-1] == 1:
+        return left * right
+    return np.einsum("rps,rsp->rp", left, right)[..., None]
+
+
 def _curvature(chance: np.ndarray, square: np.ndarray) -> np.ndarray:
     return chance[..., None] * np.eye(chance.shape[-1]) - square
 
@@ -98,7 +107,7 @@ def _factor(covariance: np.ndarray) -> np.ndarray:
 def _line(deviation: float) -> tuple[np.ndarray, np.ndarray]:
     """Nodes [1, S] and weights [S] for one standard normal scaled by at most `deviation`."""
     if deviation <= NARROW:
-        nodes, weights = np.polynomial.hermite_e.hermegauss(7)
+        nodes, weights = np.polynomial.hermite_e.hermegauss(7 if deviation > NARROW / 5 else 3)
     else:
         # The trapezoid rule converges exponentially while its steps stay well below the distance
         # of the logistic function's poles, pi.
