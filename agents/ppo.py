@@ -50,8 +50,8 @@ def train(
         dynamics: the world, with Discrete actions and a flat Box of observations.
         welfare: how the parties' rewards become one.
         level: where it sits: "policy" W(E[G]), "episode" E[W(G)] or "step" E[W(r)]. At "episode"
-            the policy also looks at the returns accrued so far: it is a policy for the world
-            `AccruedReturns(dynamics, rewards, scale)`.
+            the policy also looks at the returns accrued so far: it is one for the world
+            `AccruedReturns(dynamics, rewards.rewards, scale)`.
         rewards: a fitted learner of the parties' rewards; None: the true ones.
         scale: the units in which parties are compared; None: those of the rewards.
         config: how to train.

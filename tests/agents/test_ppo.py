@@ -120,7 +120,7 @@ def test_the_welfare_of_an_episode_is_not_discounted_again(trainer):
         horizon=2,
         discount=0.5,
     )
-    config = PPOConfig(total_steps=60_000)
+    config = PPOConfig(total_steps=40_000)
     policy = TRAINERS[trainer](world, welfare=Nash(), level="episode", config=config)
     start = np.concatenate([world.observations_at(0)[:1], np.zeros((1, 1))], axis=1)
     assert policy.probabilities(start)[0, 0] > 0.9
