@@ -60,6 +60,7 @@ def run_bench(repeats: int = 5) -> Table:
             a neighbour who slows the machine down for a while slows both.
     """
     expect.integer(repeats, name="repeats", low=1)
+    # one thread each, as every worker of a comparison has
     require("torch").set_num_threads(1)
     columns = ("what", "ours", "peer's", "ratio", "lowest–highest", "peer")
     lines = []
@@ -74,6 +75,7 @@ def run_bench(repeats: int = 5) -> Table:
 
 
 def _line(race: Race, repeats: int) -> tuple[str, ...]:
+    # by turns: whatever slows the machine down meets both
     turns = [(race.ours(), race.theirs()) for _ in range(repeats)]
     ours, theirs = (statistics.median(turn[side] for turn in turns) for side in (0, 1))
     ratios = [mine / other for mine, other in turns]
@@ -141,6 +143,7 @@ def _vector_race(words: str, **settings: Any) -> Race:
     ours = gym.make_vec(f"multiparty/{ENV}", num_envs=COPIES, **settings)
     world = make_dynamics(ENV)  # shared: a thousand builds would only lengthen the preparation
     makers = [lambda: PartyEnv(world, **settings)] * COPIES
+    # in the mode of ours, so that both reset equally often
     theirs = SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)
     return Race(
         f"steps, {COPIES:,} copies, {words}",
@@ -189,6 +192,7 @@ def labels() -> Race:
 
     world = make_task(ENV).mdp
     pool = collect(world, Feedback(), 1_000, 0)
+    # measured before the clock runs, as an environment does it once
     scale = segment_scale(world, None)
     first, second, party = (
         np.resize(column, ANSWERS) for column in (pool.first, pool.second, pool.party)

@@ -36,6 +36,7 @@ def run_cell(cell: Cell) -> Row:
     begun = time.perf_counter()
     method = parse_method(cell.method)
     task, answers = _task(cell.env, cell.knobs), _answers(*_repetition(cell))
+    # networks and plans alike become tables, so that one exact evaluation serves both
     table = tabulate(make_policy(cell), task.mdp)
     accuracy = party_accuracy(method, _learner(cell), task, answers.held_out)
     groups = task.groups(answers.train)
@@ -61,6 +62,7 @@ def make_policy(cell: Cell) -> Policy:
     if learner is None:
         return TablePolicy.of(mdp, _optimum(cell.env, cell.knobs, method.welfare).policy)
     welfare = make_welfare(method.welfare)
+    # units from the learned rewards too: the true ones would tell what people want
     rewards, scale = _learned(*_repetition(cell), method.learner)
     if cell.optimiser == "exact":
         return TablePolicy.of(mdp, solve(mdp, welfare, rewards=rewards, scale=scale).policy)
@@ -112,6 +114,7 @@ def party_accuracy(
     if method.kind == "random":
         return np.full(held_out.num_parties, np.nan)
     if learner is None:
+        # the oracle predicts by the rewards that its policy was planned for
         truth = task.mdp.population.rewards(held_out.differences())  # [K, M]
         margin = truth[np.arange(len(held_out)), held_out.party]
     else:
@@ -134,6 +137,7 @@ def _measures(cell: Cell, welfare: str, raw_returns: np.ndarray) -> dict[str, An
     scale = _true_scale(cell.env, cell.knobs)
     summary = summarise(raw_returns, scale)
     reached = welfare_metrics(summary)
+    # differences of the metrics, not of the welfare values: mean logs would have another unit
     optima = {name: _optimum(cell.env, cell.knobs, name).returns for name in WELFARES}
     regrets = {
         name: welfare_metrics(summarise(optima[name], scale))[name] - reached[name]
@@ -171,6 +175,7 @@ def _answers(env: str, knobs: Knobs, seed: int, labels: int) -> Answers:
 @lru_cache(maxsize=64)
 def _fitted(env: str, knobs: Knobs, seed: int, labels: int, learner: str) -> LinearLearner:
     train = _answers(env, knobs, seed, labels).train
+    # the plot of welfare against labels goes down to less than one answer a person
     few = HELD_OUT * train.counts.max() < 1
     fitted = make_learner(learner, **(SMALLEST.get(learner, {}) if few else {})).fit(train)
     if not isinstance(fitted, LinearLearner):
@@ -178,7 +183,7 @@ def _fitted(env: str, knobs: Knobs, seed: int, labels: int, learner: str) -> Lin
     return fitted
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=4)  # a table of 235 people takes 11 MB
 def _learned(
     env: str, knobs: Knobs, seed: int, labels: int, learner: str
 ) -> tuple[np.ndarray, Scale]:

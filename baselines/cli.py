@@ -53,6 +53,7 @@ def compare(
     from baselines.compare import Settings
     from baselines.jobs import run_comparison
 
+    # two lines a method: what reward learning costs, and what PPO adds to it
     optimisers = ("ppo", "exact") if optimiser == "both" else (optimiser,)
     settings = Settings(ids, methods, seeds, optimisers, steps, labels)
     print(run_comparison(settings, out, workers))
@@ -133,10 +134,10 @@ def render(
 
 
 def report(runs: tuple[Path, ...], /) -> None:
-    """Rebuild the report of comparisons from their stored rows.
+    """Rebuild the report of comparisons and studies from their stored rows.
 
     Args:
-        runs: folders that `multiparty compare` wrote, finished or not.
+        runs: folders that `multiparty compare` or `study` wrote, finished or not.
     """
     from baselines.jobs import rebuild
 
@@ -171,6 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         tyro = require("tyro")
+        # the functions above are the commands: their signatures and docstrings are the help
         commands = {each.__name__: each for each in COMMANDS}
         tyro.extras.subcommand_cli_from_dict(
             commands,

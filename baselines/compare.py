@@ -81,6 +81,7 @@ class Settings:
     def cells(self) -> list[Cell]:
         """Return everything to run, trainings first: the short ones then fill the gaps."""
         cells = [cell for seed in range(self.seeds) for cell in self._of_seed(seed)]
+        # sorting keeps neighbours: cells of one learner share its fit in a process
         return sorted(cells, key=lambda cell: cell.steps == 0)
 
     def _of_seed(self, seed: int) -> list[Cell]:
@@ -97,9 +98,11 @@ class Settings:
             for name in CURVE_METHODS
             if name in self.methods
         ]
+        # with exact planning and a given number of labels both want some of the same cells
         return cells + [cell for cell in curve if cell not in cells]
 
     def _cell(self, env: str, method: str, optimiser: str, seed: int) -> Cell:
+        # so that exact rows are the same whatever the trainings beside them take
         steps = 0 if optimiser in ("none", "exact") else self.steps
         return Cell(env, method, optimiser, seed, labels=self.labels, steps=steps)
 

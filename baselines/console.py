@@ -22,11 +22,12 @@ LOG_EVERY = 10.0
 
 def make_console() -> Console:
     """Return a console as wide as the terminal, or wide enough for the tables in a log."""
-    rich_console = require("rich.console")
-    console = rich_console.Console(highlight=False)
-    return (
-        console if console.is_terminal else rich_console.Console(width=LOG_WIDTH, highlight=False)
-    )
+    # not coloured: most of the tables are numbers
+    console = require("rich.console").Console(highlight=False)
+    if not console.is_terminal:
+        # a pipe claims 80 columns, which would fold every cell of the main table
+        console.width = LOG_WIDTH
+    return console
 
 
 def print_tables(console: Console, tables: Iterable[Table]) -> None:
@@ -35,6 +36,7 @@ def print_tables(console: Console, tables: Iterable[Table]) -> None:
     for table in tables:
         shown = rich_table.Table(title=table.title, title_justify="left", pad_edge=False)
         for number, column in enumerate(table.columns):
+            # only the names stay whole on a narrow terminal: numbers can be put together again
             shown.add_column(column, no_wrap=number == 0)
         for row in table.rows:
             shown.add_row(*row)
@@ -78,6 +80,7 @@ def counting(console: Console, total: int) -> Iterator[Counter]:
         progress.TimeElapsedColumn(),
         progress.TextColumn("{task.fields[what]}"),
     )
+    # transient: the bar makes room for the table
     with progress.Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("cells", total=total, what="")
         yield Counter(console, total, lambda what: bar.update(task, advance=1, what=what))

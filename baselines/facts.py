@@ -45,6 +45,7 @@ def versions() -> dict[str, str]:
 def commit() -> str:
     """Return the commit of the checkout this file is in, or "" outside one."""
     here = Path(__file__).resolve().parent
+    # the last commit that touched this package, not whatever else the checkout is part of
     command = ["git", "-C", str(here), "log", "-1", "--format=%H", "--", "."]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)

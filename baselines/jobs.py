@@ -28,6 +28,7 @@ def run_comparison(settings: Settings, out: Path | None = None, workers: int = 0
     """
     from baselines.cells import run_cell  # brings the whole stack; rebuilding a report does not
 
+    # another version of the package may give other rows, so it is part of the configuration
     config = {**dataclasses.asdict(settings), "version": versions()["multiparty-envs"]}
     path = out or Path("runs") / f"compare-{config_hash(config)}"
     folder = RunFolder.open(path, config, facts(arguments()))
@@ -85,5 +86,6 @@ def rebuild(path: Path) -> Path:
 
 def _shown(path: Path) -> Path:
     """Return the path as short as it can be told."""
+    # short where it can be: the last line is there to be clicked or pasted
     relative = os.path.relpath(path)
     return path if relative.startswith("..") else Path(relative)

@@ -18,6 +18,7 @@ COLUMNS = ("id", "parties", "kinds", "cells", "actions", "features", "horizon", 
 def _line(name: str) -> tuple[str, ...]:
     dynamics = make_dynamics(name)
     population = dynamics.population
+    # only worlds that are tables can be planned exactly
     finite = isinstance(dynamics, FiniteMDP)
     sizes = (
         population.num_parties,

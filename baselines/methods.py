@@ -63,7 +63,7 @@ def parse_method(name: str) -> Method:
     if name == SINGLE:
         return Method(name, "learned", "pooled", "utilitarian")
     learner, plus, welfare = name.partition("+")
-    if not plus:
+    if not plus:  # neither of the two names without a welfare function: say what there is
         expect.choice(name, DEFAULT_METHODS, name="method")
     expect.choice(learner, ("oracle", *LEARNERS[1:]), name=f"learner of the method {name!r}")
     expect.choice(welfare, WELFARES, name=f"welfare of the method {name!r}")

@@ -33,10 +33,12 @@ def max_min_programme(mdp: FiniteMDP, scale: Scale) -> float:
         shape=(cells, pairs),
     )
     here = sparse.kron(sparse.eye_array(cells), np.ones((1, actions)))
+    # being in a cell at t + 1 is having moved there at t
     blocks = sparse.kron(sparse.eye_array(steps), here) - sparse.kron(
         sparse.eye_array(steps, k=-1), move
     )
     flow = sparse.hstack([blocks, sparse.csr_array((steps * cells, 1))])
+    # the variable behind the occupancies is t, the least that any party gets
     discount = mdp.discount ** np.arange(steps)
     gain = np.kron(discount, (mdp.party_table / scale.unit).reshape(pairs, -1).T)
     found = optimize.linprog(

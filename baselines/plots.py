@@ -66,6 +66,7 @@ def party_returns(rows: Sequence[Row]) -> Figure:
     Args:
         rows: of one environment, any number of methods and optimisers.
     """
+    # from the top in the order of the table, which is the order of the rows
     methods = list(dict.fromkeys((row.cell.method, row.cell.optimiser) for row in rows))
     figure, axes = figure_of(1, width=8.0, height=0.28 * len(methods) + 1.0)
     for place, method in enumerate(methods):
@@ -86,6 +87,7 @@ def party_returns(rows: Sequence[Row]) -> Figure:
 
 def _strip(axes: Axes, place: int, rows: Sequence[Row]) -> None:
     returns = np.mean([row.returns for row in rows], axis=0)
+    # the worst-served tenth differs between splits; most of the splits decide
     minority = np.mean([row.minority for row in rows], axis=0) >= 0.5
     # a fixed spread instead of random jitter: the same rows always give the same picture
     spread = 0.0 if len(returns) < 20 else 0.6
@@ -101,11 +103,13 @@ def accuracy_by_person(rows: Sequence[Row]) -> Figure:
     """Draw held-out accuracy of every person, worst served first, one curve a learner."""
     figure, axes = figure_of(1, width=6.0, height=3.4)
     for learner in LEARNERS:
+        # all welfare functions share a learner's fit: their rows repeat one accuracy
         of = [row for row in rows if parse_method(row.cell.method).learner == learner]
         if not of:
             continue
         accuracy = np.sort(_mean_known(np.array([row.accuracy for row in of])))
         share = (np.arange(len(accuracy)) + 0.5) / len(accuracy)
+        # steps of a few people need their points, 235 make a line
         marker = "o" if len(accuracy) < 20 else ""
         label = SINGLE if learner == "pooled" else learner
         axes[0].plot(100 * share, accuracy, marker=marker, color=COLOURS[learner], label=label)
@@ -172,6 +176,7 @@ def svg(figure: Figure, title: str) -> str:
         figure.savefig(text, format="svg", metadata={"Date": None})
     plt.close(figure)
     body = text.getvalue()
+    # the XML head is for files; inside a page it would be text
     body = body[body.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", body).replace("xlink:href", "href")

@@ -95,6 +95,7 @@ def write_report(folder: RunFolder) -> Path:
     lines = summarise(rows)
     tables = main_tables(lines)
     markdown = "\n\n".join(f"**{table.title}**\n\n{table.markdown()}" for table in tables)
+    # the same numbers for a README or a paper
     write_text(folder.path / "table.md", markdown + "\n")
     sections = [
         _section(env, rows, settings.curve(folder.rows), [x for x in lines if x.env == env])
@@ -145,6 +146,7 @@ def _made_with(manifest: dict[str, Any]) -> str:
 
 def _render(*, manifest: dict[str, Any], **parts: Any) -> str:
     jinja2 = require("jinja2")
+    # escaped: a command line may hold anything
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined
@@ -161,6 +163,7 @@ def _render(*, manifest: dict[str, Any], **parts: Any) -> str:
 def _section(env: str, rows: Sequence[Row], curve: Sequence[Row], lines: Sequence[Line]) -> Section:
     rows = [row for row in rows if row.cell.env == env]
     curve = [row for row in curve if row.cell.env == env]
+    # a picture of everything that was run: bounds, learned, every optimiser
     pictures = [
         Picture(
             plots.svg(plots.party_returns(rows), f"Return of each party, {env}"),
@@ -176,6 +179,7 @@ def _section(env: str, rows: Sequence[Row], curve: Sequence[Row], lines: Sequenc
             )
         )
     if curve:
+        # what any row reached plus what it missed is the optimum
         optimum = {
             "utilitarian": curve[0].utilitarian + curve[0].regrets["utilitarian"],
             "worst": curve[0].worst + curve[0].regrets["max-min"],
@@ -198,6 +202,7 @@ def _finding(env: str, lines: Sequence[Line]) -> str:
     others = [line for line in learned if line.method != SINGLE]
     if not single or not others:
         return f"{env}: no comparison with {SINGLE} was asked for."
+    # the largest of many is flattered by chance, which the sentence says
     best = max(others, key=lambda line: line.estimates["worst"].value)
     bound = [line for line in of_env if line.method == "oracle+max-min"]
     text = (

@@ -47,7 +47,7 @@ def train_agent(cell: Cell, out: Path | None = None) -> Path:
     cell = dataclasses.replace(cell, env=env_name(cell.env))
     parse_method(cell.method)
     path = out or Path("runs") / f"{cell.env}-{cell.method}-{cell.seed}"
-    _claim(path)
+    _claim(path)  # before the training: minutes of work should not end at a full disk
     begun = time.perf_counter()
     policy = make_policy(cell)
     policy.save(path / "policy")
@@ -57,7 +57,7 @@ def train_agent(cell: Cell, out: Path | None = None) -> Path:
         "seconds": round(time.perf_counter() - begun, 3),
         **facts(arguments()),
     }
-    # last: a folder with a manifest is a whole run
+    # last of all: a folder with a manifest is a whole run
     write_text(path / "manifest.json", json.dumps(manifest, indent=2) + "\n")
     return path
 
@@ -109,7 +109,9 @@ def evaluation(path: Path, episodes: int = 1000, seed: int = 0) -> list[Table]:
     normalised = scale.returns(exact)
     simulated = evaluate(mdp, policy, episodes, Streams(seed).key("evaluation"))
     names = mdp.population.names or tuple(f"party {m}" for m in range(mdp.num_parties))
+    # worst off first: they are who the welfare functions differ about
     order = np.argsort(normalised, kind="stable")
+    # both ends, since the middle of 235 people says little
     if len(order) > SHOWN:
         order = np.concatenate([order[: SHOWN // 2], order[-SHOWN // 2 :]])
     rows = tuple(
@@ -154,6 +156,7 @@ def _episodes(path: Path, episodes: int, seed: int, mode: str) -> Iterator[Any]:
     env = gym.make(f"multiparty_envs:multiparty/{cell.env}", render_mode=mode, **dict(cell.knobs))
     rng = Streams(seed).numpy("actions")
     for episode in range(episodes):
+        # seeded once; later episodes go on with the same streams
         obs, _ = env.reset(seed=seed if episode == 0 else None)
         yield env.render()
         over = False

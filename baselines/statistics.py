@@ -61,6 +61,7 @@ def interval(values: ArrayLike, *, confidence: float = 0.95) -> Estimate:
     mean = float(runs.mean())
     if len(runs) == 1:
         return Estimate(mean, math.nan, math.nan, 1)
+    # runs that agree to rounding (exact bounds) have no spread to resample
     if np.ptp(runs) <= 1e-12 * max(1.0, abs(mean)):
         return Estimate(mean, mean, mean, len(runs))
     bounds = _student if len(runs) < BOOTSTRAP_FROM else _bootstrap
@@ -106,6 +107,7 @@ def improvement(ours: ArrayLike, theirs: ArrayLike, *, confidence: float = 0.95)
         expect.shape(scores, None, name=name)
     if not len(mine) or not len(other):
         return Estimate(math.nan, math.nan, math.nan, 0)
+    # a tie up to rounding is a tie: exact plans of two learners are often the same policy
     difference = mine[:, None] - other[None, :]
     theta = float(((difference > 1e-12) + 0.5 * (abs(difference) <= 1e-12)).mean())
     low = _newcombe(theta, len(mine), len(other), confidence)

@@ -114,6 +114,7 @@ class Row:
         if not isinstance(data, dict) or set(data) != names:
             raise ValueError("it does not have the fields of a row")
         cell = dict(data.pop("cell"))
+        # JSON knows lists only; a cell is hashed and compared, so its knobs are tuples
         cell["knobs"] = tuple((name, value) for name, value in cell["knobs"])
         lists = {name: tuple(data.pop(name)) for name in ("returns", "accuracy", "minority")}
         lists = {name: tuple(map(_number, values)) for name, values in lists.items()}
@@ -221,12 +222,13 @@ class RunFolder:
         with (self.path / "rows.jsonl").open("ab") as file:
             file.write(line)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # a training takes seconds, this a millisecond
         self._rows[row.cell.key] = row
 
 
 def config_hash(config: Mapping[str, Any]) -> str:
     """Return 12 hexadecimal digits that change with any value of `config`."""
+    # sorted and without blanks: the text, and so the hash, depends on the values alone
     text = json.dumps(config, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

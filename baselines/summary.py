@@ -83,6 +83,7 @@ def main_tables(lines: Sequence[Line]) -> list[Table]:
 def _table(env: str, lines: Sequence[Line]) -> Table:
     labels = max(line.labels for line in lines)
     runs = max(line.estimates["worst"].runs for line in lines)
+    # one probability is enough for a terminal; the report has them all
     columns = ("method", "by", *METRICS.values(), f"P(better than {SINGLE})")
     cells = tuple(
         (
@@ -137,6 +138,7 @@ def _line(rows: Sequence[Row], baseline: Sequence[Row]) -> Line:
 def _baseline(groups: dict[tuple, list[Row]], key: tuple) -> list[Row]:
     """Return single-reward's rows, by the same optimiser if there are such (bounds have none)."""
     env, _, optimiser, labels = key
+    # a policy by PPO should not win or lose against one by exact planning
     found = groups.get((env, SINGLE, optimiser, labels))
     if found is None:
         of_env = [k for k in groups if k[:2] == (env, SINGLE) and k[3] == labels]
@@ -146,5 +148,6 @@ def _baseline(groups: dict[tuple, list[Row]], key: tuple) -> list[Row]:
 
 def _order(key: tuple) -> tuple:
     env, method, optimiser, labels = key
+    # bounds first, then the usual way, then the others; strangers last
     known = DEFAULT_METHODS.index(method) if method in DEFAULT_METHODS else len(DEFAULT_METHODS)
     return env, labels, known, method, optimiser

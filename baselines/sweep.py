@@ -69,17 +69,19 @@ def available_cores() -> int:
 
 
 def _results(cells: Sequence[Cell], run: Callable[[Cell], Row], workers: int) -> Iterable[Row]:
-    if workers == 1 or len(cells) < 2:
+    if workers == 1 or len(cells) < 2:  # starting processes would take longer
         return (_guarded(run, cell) for cell in cells)
     joblib = require("joblib")
     with joblib.parallel_config(
         backend="loky", n_jobs=min(workers, len(cells)), inner_max_num_threads=1
     ):
+        # unordered and one by one: a row should be on the disk as soon as there is one
         pool = joblib.Parallel(return_as="generator_unordered", batch_size=1)
         return pool(joblib.delayed(_guarded)(run, cell) for cell in cells)
 
 
 def _guarded(run: Callable[[Cell], Row], cell: Cell) -> Row:
+    # from another process a bare error would not say which of hundreds of cells it came from
     try:
         return run(cell)
     except Exception as error:

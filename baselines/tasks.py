@@ -83,9 +83,11 @@ class Simulated(Task):
     def answers(self, seed: int, labels: int = 0) -> Answers:
         """Return fresh simulated answers."""
         streams = Streams(seed)
+        # by share: a minority of a fifth gives a fifth of the answers, as it would
         train = collect(
             self.mdp, Feedback(assignment="share"), labels or self.labels, streams.key("train")
         )
+        # balanced: the accuracy of a small minority should not rest on a handful of answers
         held_out = collect(
             self.mdp, Feedback(assignment="balanced"), HELD_OUT_LABELS, streams.key("held out")
         )
@@ -95,7 +97,7 @@ class Simulated(Task):
         """Return the largest cluster, and everybody else."""
         cluster = np.asarray(self.mdp.population.cluster)
         sizes = np.bincount(cluster)
-        if (sizes == sizes.max()).sum() > 1:
+        if (sizes == sizes.max()).sum() > 1:  # every party of its own kind, or two halves
             return worst_served(train)
         largest = cluster == sizes.argmax()
         return Groups(largest, ~largest)
@@ -118,6 +120,7 @@ class Recorded(Task):
 
     def answers(self, seed: int, labels: int = 0) -> Answers:
         """Return another split; with `labels`, that many of the answers to train on."""
+        # a stream of its own: thinning does not change who is held out
         rng = Streams(seed).numpy("split")
         train, held_out = self._recorded.split(HELD_OUT, rng)
         if labels:
@@ -170,5 +173,6 @@ def _thinned(answers: Comparisons, labels: int, rng: np.random.Generator) -> Com
     start = np.cumsum(answers.counts) - answers.counts
     turn = np.empty(len(answers), dtype=np.int64)
     turn[order] = np.arange(len(answers)) - start[answers.party[order]]
+    # first answers of all people come before second ones: nobody is left out before they must be
     chosen = np.lexsort((rng.random(len(answers)), turn))[:labels]
     return answers.subset(np.sort(chosen))

@@ -25,6 +25,7 @@ def score(row: Row) -> float:
 
     0: no more than under the reference policy; 1: the exact max-min optimum.
     """
+    # regret to the max-min optimum is what is missing from it
     best = row.worst + row.regrets["max-min"]
     return float(np.clip(row.worst / best, 0.0, 1.0))
 
@@ -64,10 +65,12 @@ def knob_figure(
         middle = [curve[place].value for place in places]
         below = [curve[place].value - curve[place].low for place in places]
         above = [curve[place].high - curve[place].value for place in places]
+        # what nothing was learned for has no answers to vary with, so no interval
         bound = method.startswith("oracle")
         axis.errorbar(
             places,
             middle,
+            # one run has no interval: its bar has no length
             yerr=None if bound else np.nan_to_num([below, above]),
             marker="" if bound else "o",
             linestyle="--" if bound else "-",
