@@ -72,6 +72,14 @@ def parse_method(name: str) -> Method:
     return Method(name, "learned", learner, welfare)
 
 
+def method_order(name: str) -> int:
+    """Return a method's place in tables and legends: bounds, single-reward, others; last strangers.
+
+    The order of rows is that in which they were finished, which says nothing.
+    """
+    return DEFAULT_METHODS.index(name) if name in DEFAULT_METHODS else len(DEFAULT_METHODS)
+
+
 def env_name(env: str) -> str:
     """Return the id without its namespace.
 

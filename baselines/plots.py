@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec
 import numpy as np
 
 from baselines.extras import require
-from baselines.methods import LEARNERS, SINGLE, parse_method
+from baselines.methods import LEARNERS, SINGLE, method_order, parse_method
 from baselines.statistics import interval
 from baselines.store import Row
 
@@ -28,6 +28,9 @@ COLOURS = {
     "hierarchical": "#3b6fb6",
 }
 """One colour a learner in every figure; safe for the common colour blindnesses."""
+
+MARGIN = 0.25
+"""Room above and below the curves of welfare by labels."""
 
 STYLE = {
     "font.size": 9,
@@ -66,8 +69,10 @@ def party_returns(rows: Sequence[Row]) -> Figure:
     Args:
         rows: of one environment, any number of methods and optimisers.
     """
-    # from the top in the order of the table, which is the order of the rows
-    methods = list(dict.fromkeys((row.cell.method, row.cell.optimiser) for row in rows))
+    methods = sorted(
+        {(row.cell.method, row.cell.optimiser) for row in rows},
+        key=lambda each: (method_order(each[0]), each),
+    )
     figure, axes = figure_of(1, width=8.0, height=0.28 * len(methods) + 1.0)
     for place, method in enumerate(methods):
         of = [row for row in rows if (row.cell.method, row.cell.optimiser) == method]
@@ -138,11 +143,16 @@ def welfare_by_labels(rows: Sequence[Row], optimum: dict[str, float]) -> Figure:
     fields = {"utilitarian": "mean normalised return", "worst": "worst party"}
     figure, axes = figure_of(len(fields), width=8.0, height=3.6)
     for axis, (field, label) in zip(axes, fields.items(), strict=True):
-        for method in dict.fromkeys(row.cell.method for row in rows):
-            _curve(axis, [row for row in rows if row.cell.method == method], field)
+        methods = sorted({row.cell.method for row in rows}, key=method_order)
+        for place, method in enumerate(methods):
+            # side by side, or the bars of five methods would hide each other
+            _curve(axis, [row for row in rows if row.cell.method == method], field, 1.04**place)
         if field in optimum:
             axis.axhline(optimum[field], color=INK, linewidth=0.8, linestyle="--")
         axis.set_xscale("log")
+        counts = sorted({row.labels for row in rows})
+        axis.set_xticks(counts, [f"{count:,}" for count in counts])
+        axis.minorticks_off()
         axis.set_xlabel("labels, all parties together (log scale)")
         axis.set_ylabel(label)
     handles, labels = axes[0].get_legend_handles_labels()
@@ -150,18 +160,25 @@ def welfare_by_labels(rows: Sequence[Row], optimum: dict[str, float]) -> Figure:
     return figure
 
 
-def _curve(axis: Axes, rows: Sequence[Row], field: str) -> None:
+def _curve(axis: Axes, rows: Sequence[Row], field: str, shift: float) -> None:
     counts = sorted({row.labels for row in rows})
     found = [interval([getattr(r, field) for r in rows if r.labels == count]) for count in counts]
     middle = np.array([each.value for each in found])
-    colour = method_colour(rows[0].cell.method)
-    axis.plot(counts, middle, marker="o", markersize=3, color=colour, label=rows[0].cell.method)
     low, high = (np.array([getattr(each, side) for each in found]) for side in ("low", "high"))
-    axis.fill_between(counts, low, high, color=colour, alpha=0.12, linewidth=0)
-    span = middle.max() - middle.min()
-    axis.set_ylim(  # three seeds have wide bands; they may run out of the picture, lines may not
-        min(axis.get_ylim()[0], middle.min() - span), max(axis.get_ylim()[1], middle.max() + span)
+    name = rows[0].cell.method
+    axis.errorbar(
+        shift * np.array(counts),
+        middle,
+        yerr=np.nan_to_num([middle - low, high - middle]),
+        marker="o",
+        markersize=3,
+        elinewidth=0.7,
+        color=method_colour(name),
+        label=name,
     )
+    # bars of three seeds are long; they may run out of the picture, the lines may not
+    bottom, top = axis.get_ylim() if len(axis.lines) > 1 else (np.inf, -np.inf)
+    axis.set_ylim(min(bottom, middle.min() - MARGIN), max(top, middle.max() + MARGIN))
 
 
 def svg(figure: Figure, title: str) -> str:

@@ -188,7 +188,8 @@ def _section(env: str, rows: Sequence[Row], curve: Sequence[Row], lines: Sequenc
             Picture(
                 plots.svg(plots.welfare_by_labels(curve, optimum), f"Welfare by labels, {env}"),
                 "Welfare against the number of labels, exact planning on the learned rewards "
-                "(no PPO). Dashed: the exact optimum. Bands: 95 % intervals over seeds.",
+                "(no PPO). Dashed: the exact optimum. Bars: 95 % intervals over seeds, which may "
+                "run out of the picture.",
             )
         )
     return Section(env, [*main_tables(lines), better_table(lines)], pictures)

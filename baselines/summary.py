@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from baselines.methods import DEFAULT_METHODS, SINGLE
+from baselines.methods import SINGLE, method_order
 from baselines.statistics import Estimate, improvement, interval, two_places
 from baselines.store import Row
 
@@ -148,6 +148,4 @@ def _baseline(groups: dict[tuple, list[Row]], key: tuple) -> list[Row]:
 
 def _order(key: tuple) -> tuple:
     env, method, optimiser, labels = key
-    # bounds first, then the usual way, then the others; strangers last
-    known = DEFAULT_METHODS.index(method) if method in DEFAULT_METHODS else len(DEFAULT_METHODS)
-    return env, labels, known, method, optimiser
+    return env, labels, method_order(method), method, optimiser

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baselines.methods import DEFAULT_METHODS
+from baselines.methods import method_order
 from baselines.plots import INK, figure_of, method_colour, styled
 from baselines.statistics import Estimate, interval
 from baselines.store import Row
@@ -33,7 +33,7 @@ def score(row: Row) -> float:
 def along(rows: Sequence[Row], knob: Knob, value: Callable[[Row], float]) -> dict:
     """Return {method: {place on the knob: estimate over seeds}}, methods in table order."""
     groups: dict[str, dict[float, list[float]]] = {}
-    for row in sorted(rows, key=lambda row: (_order(row.cell.method), knob(row), row.cell.seed)):
+    for row in sorted(rows, key=lambda each: (method_order(each.cell.method), knob(each))):
         at = groups.setdefault(row.cell.method, {}).setdefault(knob(row), [])
         at.append(value(row))
     return {
@@ -84,7 +84,3 @@ def knob_figure(
     axis.set_ylabel(y)
     figure.legend(loc="outside upper center", ncols=3)
     return figure
-
-
-def _order(method: str) -> int:
-    return DEFAULT_METHODS.index(method) if method in DEFAULT_METHODS else len(DEFAULT_METHODS)
