@@ -101,23 +101,33 @@ def climb(pool: Pool, programme: Programme) -> Found:
     if not pool.choices:
         pool.respond(np.full(pool.world.num_parties, 1.0 / pool.world.num_parties))
     found = Found(np.empty(0), -np.inf, np.empty(0), np.inf)
-    tolerance = _COARSE
+    mixture, tolerance, size = np.ones(1), _COARSE, 1.0
     for _ in range(_LIMIT):
-        support = programme.solve(pool.columns, tolerance)
-        u = pool.columns @ support.mixture
+        support = programme.solve(pool.columns, tolerance, inside(pool, mixture))
+        mixture = support.mixture
+        u = pool.columns @ mixture
         value, refined = programme.value(u), programme.learn(u)
         top, new = pool.respond(support.weights)
         if value > found.value:
-            found = found._replace(mixture=support.mixture, value=value)
+            found = found._replace(mixture=mixture, value=value)
+            size = support.size or 1.0
         if top + support.offset < found.bound:
             found = found._replace(weights=support.weights, bound=top + support.offset)
-        gap = (found.bound - found.value) / (support.size or 1.0)
+        gap = (found.bound - found.value) / size
         going = new or refined
         if gap <= GAP or not (going or tolerance > _FINE):
             break
         most = _COARSE if going else 0.1 * tolerance
         tolerance = float(np.clip(0.3 * gap, _FINE, max(most, _FINE)))
     return found
+
+
+def inside(pool: Pool, mixture: np.ndarray) -> np.ndarray:
+    """Return a mixture of all of a pool, near one `[n]` of the first of it, with no zeros."""
+    count = pool.columns.shape[1]
+    known = np.zeros(count)
+    known[: len(mixture)] = mixture[:count]
+    return 0.9 * known + (1.0 - 0.9 * known.sum()) / count
 
 
 def _basis(columns: np.ndarray, mixture: np.ndarray) -> np.ndarray:

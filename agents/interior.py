@@ -13,48 +13,61 @@ _NEAR = 0.995  # how far to go towards the boundary
 
 
 class Terms(NamedTuple):
-    """A concave function at one point of the simplex."""
+    """What is known of a concave function at one point."""
 
-    value: float
     gradient: np.ndarray  # [n]
     curvature: np.ndarray  # [n, n], minus the Hessian
-    size: float  # what a gap is compared with
+    size: float  # of gradient times point, to measure gaps with
+    gap: float  # how far the point may be from the best, in units of size
 
 
-def maximise(objective: Callable[[np.ndarray], Terms], count: int, tolerance: float) -> np.ndarray:
-    """Return a point `[count]` of the simplex near which `objective` is largest.
+Objective = Callable[[np.ndarray, float], Terms]
+"""From a point `[n]` and what is left of the way, from 1 to 0, to the terms there.
 
-    Stops where no corner promises more than `tolerance` times `Terms.size` by the gradient: then
-    the value is that close to the maximum. A loose tolerance gives a point near the central path,
-    well inside.
+A function with kinks may be a smoother one as long as there is way left.
+"""
+
+
+def maximise(objective: Objective, start: np.ndarray, tolerance: float) -> np.ndarray:
+    """Return a point of the simplex `[n]` where `Terms.gap` is at most `tolerance`.
+
+    A loose tolerance gives a point near the central path, well inside. Where the tolerance cannot
+    be had, for rounding, the point is the last one. The objective is asked there once more, with
+    no way left.
+
+    Args:
+        objective: the function.
+        start: `[n]`, a positive point of the simplex.
+        tolerance: of the gap.
     """
-    point = np.full(count, 1.0 / count)
-    terms = objective(point)
-    barrier = max(_gap(point, terms), 0.0) / count
+    point, left = start, 1.0
+    terms = objective(point, left)
+    barrier = terms.size / len(point)
     dual = barrier / point
     for _ in range(_LIMIT):
-        if _gap(point, terms) <= tolerance * terms.size or barrier == 0.0:
+        if terms.gap <= tolerance or left < 1e-15:
             break
         step = _newton(point, dual, terms, barrier)
+        promise = float((terms.gradient + barrier / point) @ step)
         towards_dual = barrier / point - dual - dual / point * step
-        point, terms, length = _search(objective, point, terms, step, barrier)
+        length = _search(objective, point, step, (barrier, left, promise))
+        point = point + length * step
         dual = dual + _room(dual, towards_dual) * towards_dual
-        if length > 0.3:  # else the path was lost: centre before going on
-            faster = 0.1 if length > 0.9 else 0.4
-            barrier = min(barrier, faster * float(point @ dual) / count)
+        if promise <= barrier * len(point):  # else centre before going on
+            left *= 0.1 if length > 0.9 else 0.4
+        terms = objective(point, left)
+        before, barrier = barrier, left * terms.size / len(point)
+        dual = dual * (barrier / before)
         dual = np.clip(dual, 1e-8 * barrier / point, 1e8 * barrier / point)
-    return point
-
-
-def _gap(point: np.ndarray, terms: Terms) -> float:
-    return float(terms.gradient.max() - terms.gradient @ point)
+    objective(point, 0.0)
+    return point / point.sum()
 
 
 def _newton(point: np.ndarray, dual: np.ndarray, terms: Terms, barrier: float) -> np.ndarray:
     """Return the primal step, which keeps the sum, of the perturbed optimality conditions."""
     matrix = terms.curvature.copy()
-    # the last term is no more than rounding of the curvature, which need not have full rank
-    matrix[np.diag_indices(len(point))] += dual / point + 1e-14 * np.trace(terms.curvature)
+    # the second term is no more than rounding of the curvature, which need not have full rank
+    matrix[np.diag_indices(len(point))] += dual / point + 1e-13 * np.diag(terms.curvature)
     ascent = terms.gradient + barrier / point
     both = cho_solve(cho_factor(matrix), np.column_stack([ascent, np.ones(len(point))]))
     return both[:, 0] - both[:, 0].sum() / both[:, 1].sum() * both[:, 1]
@@ -66,22 +79,18 @@ def _room(value: np.ndarray, step: np.ndarray) -> float:
 
 
 def _search(
-    objective: Callable[[np.ndarray], Terms],
-    point: np.ndarray,
-    terms: Terms,
-    step: np.ndarray,
-    barrier: float,
-) -> tuple[np.ndarray, Terms, float]:
-    """Shorten the step until value plus barrier rises; return where it led and its length."""
-    merit = terms.value + barrier * float(np.log(point).sum())
-    slope = float((terms.gradient + barrier / point) @ step)
+    objective: Objective, point: np.ndarray, step: np.ndarray, now: tuple[float, float, float]
+) -> float:
+    """Return a length of the step that does not go far beyond the highest point on its line.
+
+    Slopes along the line are compared, not values, in which rounding hides small gains.
+    """
+    barrier, left, promise = now
     length = _room(point, step)
-    for _ in range(40):
+    for _ in range(30):
         there = point + length * step
-        there = there / there.sum()
-        found = objective(there)
-        reached = found.value + barrier * float(np.log(there).sum())
-        if reached >= merit + 1e-4 * length * slope - 1e-15 * abs(merit):
-            return there, found, length
+        slope = float((objective(there, left).gradient + barrier / there) @ step)
+        if slope >= -0.5 * promise:
+            return length
         length *= 0.5
-    return point, terms, 0.0
+    return length

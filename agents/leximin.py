@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from agents.columns import Found, Pool, climb
+from agents.columns import Found, Pool, climb, inside
 from agents.programmes import Polyhedral
 from multiparty_envs.streams import Streams
 
@@ -36,7 +36,7 @@ def climb_leximin(pool: Pool) -> tuple[Pool, Found]:
         first = first or found
         price = found.weights[free]
         pool = pool.face(found.weights, _NEAR * _size(pool))
-        support = programme.solve(pool.columns, _FINE)
+        support = programme.solve(pool.columns, _FINE, inside(pool, np.empty(0)))
         held = free[price >= _PRICED * price.max()]
         fixed = fixed.copy()
         fixed[held] = (pool.columns @ support.mixture)[held]

@@ -7,7 +7,6 @@ solution comes with a plane above W, whose slopes are what each party's utility 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, NamedTuple, final
@@ -37,7 +36,7 @@ class Support(NamedTuple):
     mixture: np.ndarray  # [n], sums to one
     weights: np.ndarray  # [M]
     offset: float
-    size: float  # what a gap is compared with: the parties' most, at these prices
+    size: float  # what a gap is compared with
 
 
 class Programme(ABC):
@@ -48,8 +47,14 @@ class Programme(ABC):
         """Return the objective at `u` `[M]`."""
 
     @abstractmethod
-    def solve(self, columns: np.ndarray, tolerance: float) -> Support:
-        """Return the best mixture of `columns` `[M, n]`, to a relative `tolerance`."""
+    def solve(self, columns: np.ndarray, tolerance: float, start: np.ndarray) -> Support:
+        """Return the best mixture of `columns` `[M, n]`, to a relative `tolerance`.
+
+        Args:
+            columns: utilities of n policies.
+            tolerance: of the objective.
+            start: `[n]`, a positive mixture to start from, for methods that do.
+        """
 
     def learn(self, u: np.ndarray) -> bool:
         """Take notice that `u` `[M]` was reached; return whether that refined the programme."""
@@ -58,11 +63,35 @@ class Programme(ABC):
 
 @final
 @dataclass(frozen=True)
+class Linear(Programme):
+    """One weighted sum.
+
+    Attributes:
+        weights: `[M]`.
+    """
+
+    weights: np.ndarray
+
+    def value(self, u: np.ndarray) -> float:
+        """Return the weighted sum."""
+        return float(self.weights @ u)
+
+    def solve(self, columns: np.ndarray, tolerance: float, start: np.ndarray) -> Support:
+        """Choose the best column."""
+        worth = self.weights @ columns
+        chosen = np.eye(len(worth))[worth.argmax()]
+        return Support(
+            chosen, self.weights, 0.0, float(np.abs(self.weights) @ np.abs(columns @ chosen))
+        )
+
+
+@final
+@dataclass(frozen=True)
 class Power(Programme):
     """A weighted sum of power utilities of the parties' gains over a reference.
 
     Attributes:
-        utility: the power and its tangent.
+        utility: the power, not the first, and its tangent.
         shares: `[M]`, weights of the parties.
         reference: `[M]` or one number.
     """
@@ -75,32 +104,47 @@ class Power(Programme):
         """Return the weighted sum of utilities."""
         return float(self.shares @ self.utility(u - self.reference))
 
-    def solve(self, columns: np.ndarray, tolerance: float) -> Support:
-        """Maximise by Newton's method on the mixture."""
-        mixture = interior.maximise(self._terms(columns), columns.shape[1], tolerance)
-        u = columns @ mixture
-        weights = self._weights(u)
-        size = float(np.abs(weights) @ np.abs(columns).max(axis=1))
-        return Support(mixture, weights, self.value(u) - float(weights @ u), size)
+    def solve(self, columns: np.ndarray, tolerance: float, start: np.ndarray) -> Support:
+        """Maximise by an interior-point method that sharpens the bend at eps as it goes."""
+        most = np.abs(columns - np.reshape(self.reference, (-1, 1))).max(axis=1)
+        best, least = None, np.inf
 
-    def _weights(self, u: np.ndarray) -> np.ndarray:
-        return self.shares * self.utility.slope(u - self.reference)
+        def terms(mixture: np.ndarray, left: float) -> interior.Terms:
+            nonlocal best, least
+            support, bend = self._touch(columns, mixture / mixture.sum(), left * most)
+            ceiling = (support.weights @ columns).max() + support.offset
+            gap = (ceiling - self.value(columns @ support.mixture)) / (support.size or 1.0)
+            if gap < least:
+                best, least = support, gap
+            gradient = support.weights @ columns
+            return interior.Terms(gradient, (columns.T * bend) @ columns, support.size, gap)
 
-    def _terms(self, columns: np.ndarray) -> Callable[[np.ndarray], interior.Terms]:
-        most = np.abs(columns).max(axis=1)
+        interior.maximise(terms, start, tolerance)
+        assert best is not None
+        return best
 
-        def terms(mixture: np.ndarray) -> interior.Terms:
-            u = columns @ mixture
-            weights = self._weights(u)
-            bend = self.shares * self.utility.curvature(u - self.reference)
-            return interior.Terms(
-                value=self.value(u),
-                gradient=weights @ columns,
-                curvature=(columns.T * bend) @ columns,
-                size=float(weights @ most),
-            )
+    def _touch(
+        self, columns: np.ndarray, mixture: np.ndarray, width: np.ndarray
+    ) -> tuple[Support, np.ndarray]:
+        """Return a plane that touches the objective near a mixture, and how it bends there.
 
-        return terms
+        Where it touches depends smoothly on the mixture: for each party at the larger one of its
+        gain and eps, rounded off over `width` `[M]`. The bend is minus the derivative of the
+        plane's slope for a party by its gain, `[M]`.
+        """
+        eps, gain = self.utility.eps, columns @ mixture - self.reference
+        above = gain - eps
+        span = np.hypot(above, width)
+        # (span + above) / 2, written without cancellation
+        excess = np.where(above > 0, (span + above) / 2, width**2 / (2 * (span - above) + 1e-300))
+        touch = eps + excess
+        weights = self.shares * self.utility.slope(touch)
+        offset = float(self.shares @ self.utility(touch) - weights @ (touch + self.reference))
+        # of all gains growing by their size, so that precision is relative for each party
+        most = np.abs(columns - np.reshape(self.reference, (-1, 1))).max(axis=1)
+        size = float(weights @ np.maximum(np.abs(gain), np.maximum(1e-6 * most, eps)))
+        bend = self.shares * self.utility.curvature(touch) * excess / np.maximum(span, 1e-300)
+        return Support(mixture, weights, offset, size), bend
 
 
 @final
@@ -122,6 +166,7 @@ class Polyhedral(Programme):
     ) -> None:
         self.welfare, self.cuts, self.heights = welfare, cuts, np.zeros(len(cuts))
         self.fixed = np.full(cuts.shape[1], np.nan) if fixed is None else fixed
+        self._size = np.inf  # of the last solution
 
     def value(self, u: np.ndarray) -> float:
         """Return the welfare itself, not the planes' minimum, if there is one."""
@@ -138,16 +183,18 @@ class Polyhedral(Programme):
         self.heights = np.append(self.heights, value - weights @ u)
         return True
 
-    def solve(self, columns: np.ndarray, tolerance: float) -> Support:
+    def solve(self, columns: np.ndarray, tolerance: float, start: np.ndarray) -> Support:
         """Maximise t such that cuts @ u + heights >= t and the fixed parties have theirs."""
-        # in utilities counted from the columns' mean, in units of their spread
+        # each party counted from the columns' mean, in units of its own spread
         middle = columns.mean(axis=1)
-        unit = np.abs(columns - middle[:, None]).max() or 1.0
-        planes = _Planes(self.cuts, (self.heights + self.cuts @ middle) / unit)
-        fixed = (self.fixed - middle) / unit
-        scaled = (columns - middle[:, None]) / unit
-        mixture, price, weights = _raise_least(scaled, planes, fixed, tolerance)
-        size = float(np.abs(price @ self.cuts) @ np.abs(columns).max(axis=1))
+        unit = np.ptp(columns, axis=1)
+        largest = unit.max() or np.abs(middle).max() or 1.0
+        unit = np.where(unit > 1e-12 * largest, unit, largest)
+        planes = _Planes(self.cuts * unit, self.heights + self.cuts @ middle)
+        scaled = (columns - middle[:, None]) / unit[:, None]
+        found = _raise_least(scaled, planes, (self.fixed - middle) / unit, self._size, tolerance)
+        mixture, price, weights = found[0], found[1], found[2] / unit
+        self._size = size = float(np.abs(price @ self.cuts) @ np.abs(columns).max(axis=1))
         wage = weights - price @ self.cuts  # zero but for those who are fixed
         offset = price @ self.heights - wage @ np.nan_to_num(self.fixed)
         return Support(mixture, weights, float(offset), size)
@@ -168,8 +215,8 @@ def programme(welfare: Welfare, num_parties: int) -> Programme:
     party = np.zeros(num_parties)
     given = welfare.party_weights or (1.0 / num_parties,) * num_parties
     shares = like(given, party, name="party_weights")
-    if isinstance(welfare, Utilitarian):
-        return Power(PowerUtility(1.0, 1.0), shares)
+    if isinstance(welfare, Utilitarian) or welfare.utility.alpha == 1.0:
+        return Linear(shares)
     reference = welfare.reference if isinstance(welfare, Nash) else 0.0
     return Power(welfare.utility, shares, like(reference, party, name="reference"))
 
@@ -182,7 +229,7 @@ class _Planes(NamedTuple):
 
 
 def _raise_least(
-    columns: np.ndarray, planes: _Planes, fixed: np.ndarray, tolerance: float
+    columns: np.ndarray, planes: _Planes, fixed: np.ndarray, size: float, tolerance: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Maximise the least plane over utilities u = columns @ mixture, some of them fixed.
 
@@ -193,7 +240,8 @@ def _raise_least(
         columns: `[M, n]`, of the size of one.
         planes: C of them.
         fixed: `[M]`, NaN where anything will do.
-        tolerance: of the least plane.
+        size: of the optimum, roughly; infinite if not known.
+        tolerance: of the least plane, in units of `size`.
 
     Returns:
         The mixture `[n]`, the prices of the planes `[C]`, sum one, and the weights `[M]` for which
@@ -202,19 +250,23 @@ def _raise_least(
     clarabel = _clarabel()
     (parties, parts), count = columns.shape, len(planes.heights)
     held = np.flatnonzero(~np.isnan(fixed))
-    lowest = planes.heights.min()  # from where the objective counts
+    steep = np.abs(planes.slopes).max(axis=1)  # each plane is counted in units of its own
+    steep = np.where(steep > 0.0, steep, 1.0)
+    unit = min(size, float(steep.max())) or 1.0  # and the least of them in units of the optimum
+    lowest = planes.heights.min()  # from where it counts
     rows = sparse.bmat(
         [
             [np.ones((1, parts)), None, None],
             [columns, -sparse.eye(parties), None],
             [None, sparse.csr_matrix(np.eye(parties)[held]), None],
             [-sparse.eye(parts), None, None],
-            [None, -planes.slopes, np.ones((count, 1))],
+            [None, -planes.slopes / steep[:, None], unit / steep[:, None]],
         ],
         format="csc",
     )
     goal = np.append(np.zeros(parts + parties), -1.0)
-    start = [[1.0], np.zeros(parties), fixed[held], np.zeros(parts), planes.heights - lowest]
+    heights = (planes.heights - lowest) / steep
+    start = [[1.0], np.zeros(parties), fixed[held], np.zeros(parts), heights]
     cones = [clarabel.ZeroConeT(1 + parties + len(held)), clarabel.NonnegativeConeT(parts + count)]
     nothing = sparse.csc_matrix((len(goal), len(goal)))
     found = clarabel.DefaultSolver(
@@ -223,10 +275,10 @@ def _raise_least(
     if not np.isfinite(found.x).all():
         raise RuntimeError(f"the linear programme over {parts} policies ended in {found.status}")
     mixture, dual = np.maximum(found.x[:parts], 0.0), np.asarray(found.z)
-    price = np.maximum(dual[-count:], 0.0) / np.maximum(dual[-count:], 0.0).sum()
+    price = np.maximum(dual[-count:], 0.0) / steep
     weights = price @ planes.slopes
-    weights[held] -= dual[1 + parties : 1 + parties + len(held)] / dual[-count:].sum()
-    return mixture / mixture.sum(), price, weights
+    weights[held] -= dual[1 + parties : 1 + parties + len(held)]
+    return mixture / mixture.sum(), price / price.sum(), weights / price.sum()
 
 
 def _settings(tolerance: float) -> Any:

@@ -63,15 +63,18 @@ def kl_maxmin(
     chance = expect.distribution(chance, name="contexts")
     expect.shape(chance, len(rewards), name="contexts")
 
-    def terms(weights: np.ndarray) -> interior.Terms:
-        value, policy = gibbs(rewards @ weights, reference, beta)
+    def terms(weights: np.ndarray, left: float) -> interior.Terms:
+        _, policy = gibbs(rewards @ weights, reference, beta)
         mean = np.einsum("xa,xam->xm", policy, rewards)
         spread = rewards - mean[:, None]
         covariance = np.einsum("x,xa,xam,xan->mn", chance, policy, spread, spread)
-        size = float(np.abs(rewards).max())
-        return interior.Terms(-float(chance @ value), -chance @ mean, covariance / beta, size)
+        slope = -chance @ mean
+        gap = float(slope.max() - slope @ weights) / size
+        return interior.Terms(slope, covariance / beta, size, gap)
 
-    weights = interior.maximise(terms, rewards.shape[2], 1e-12)
+    size = float(np.abs(rewards).max()) or 1.0
+    parties = rewards.shape[2]
+    weights = interior.maximise(terms, np.full(parties, 1.0 / parties), 1e-12)
     value, policy = gibbs(rewards @ weights, reference, beta)
     cost = np.sum(policy * (rewards @ weights), axis=1) - value  # beta * KL, which need no log
     least = np.einsum("x,xa,xam->m", chance, policy, rewards).min()
