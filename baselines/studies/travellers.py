@@ -1,22 +1,19 @@
 """Real people: how well the held-out answers of each are predicted by each way of learning.
 
 Two panels of recorded choices (`multiparty_envs.data`): 235 Dutch rail travellers choosing between
-two journeys, and 361 households choosing one of four electricity suppliers. A random third of each
-person's answers is held out. A row's `accuracy` is the share predicted right and its regret in
-`log-likelihood` the log loss, both by answer, which is what an answer predicted for sure would save.
+two journeys, and 361 households choosing one of four electricity suppliers. A random third of
+each person's answers is held out. A row's accuracy is the share of them predicted right, and its
+regret in "log-likelihood" the log loss per answer, which certainty of each would save.
 
-Where the structures stand, and why (`docs/results/travellers.csv` has the rows):
+Where the structures stand, and why (figures in `docs/results/travellers.md`):
 
-* A pooled reward misses that people weigh the same things differently; it is right about the average.
-* Hierarchical is the best on both panels: with some eight answers a person and four or six features, how much
-  to believe a person is the whole question, and the spread of tastes answers it direction by direction.
-* Low rank as in [Zhong2024], through the origin, is poor: people differ in all directions (the spread
-  of the travellers' tastes has no small singular value), so a low rank is biased, and a high one is
-  as noisy as separate fits. Around a common mean it is much better, since what all share costs
-  no rank; a fixed ridge then does what the hierarchy does with a fitted one.
-* A mixture comes close to it on the travellers: a few kinds of people, each with its answers pooled, are
-  known well, but people do not come in kinds, so every further cluster helps a little until
-  clusters run out of answers.
+* Hierarchical is the best: with some eight answers a person, how much to believe each is the whole
+  question, and the fitted spread of tastes answers it direction by direction.
+* Low rank through the origin, as in [Zhong2024], spends a rank on what all share and is biased,
+  since people differ in all directions. Around a mean it is good, at nearly full rank: what
+  helps is the shrinkage, not the rank.
+* A mixture comes near on the travellers: kinds of people are known well from their answers
+  together. But people do not come in kinds, and with more features it falls behind.
 """
 
 from __future__ import annotations
