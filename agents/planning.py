@@ -194,31 +194,38 @@ def party_scale(
     if normalisation == "none":
         return Scale.none(world.num_parties)
     policy = _policy(mdp, mdp.behaviour if reference is None else reference)
-    mean, square = _moments(world, policy)
+    mean, spread = _moments(world, policy)
     if normalisation == "std":
-        spread = np.sqrt(np.maximum(square - mean**2, 0.0))
-        return Scale(np.zeros_like(mean), _or_one(spread, np.sqrt(square)))
+        return Scale(np.zeros_like(mean), _or_one(spread, np.abs(mean)))
     best, _ = world.best(world.rewards)
     return Scale(mean, _or_one(best - mean, np.abs(best)))
 
 
 def _or_one(unit: np.ndarray, size: np.ndarray) -> np.ndarray:
     """Return units, but one where a unit is no more than rounding of numbers of that size."""
-    return np.where(unit > 1e-9 * np.maximum(size, 1e-300), unit, 1.0)
+    return np.where(unit > np.maximum(1e-9 * size, 1e-300), unit, 1.0)
 
 
 def _moments(world: World, policy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the expected return and expected squared return of each party, both `[M]`."""
-    states, actions = world.shape
-    mean = square = np.zeros((states, world.num_parties))
+    """Return each party's expected return and its standard deviation over episodes, both `[M]`.
+
+    The variance is added up step by step from that of the next step's expected return, so that a
+    return without variance has none, however large it is.
+    """
+    pairs = (*world.shape, -1)
+    mean = variance = np.zeros((world.shape[0], world.num_parties))
+    over = 1.0 - np.asarray(world.moves.sum(axis=1))  # [S * A, 1], the chance that it is over
     for now in reversed(policy):
-        after = world.discount * (world.moves @ mean)
-        second = world.rewards * (world.rewards + 2 * after)
-        second += world.discount**2 * (world.moves @ square)
-        pairs = (states, actions, -1)
-        square = np.einsum("sa,sam->sm", now, second.reshape(pairs))
-        mean = np.einsum("sa,sam->sm", now, (world.rewards + after).reshape(pairs))
-    return world.initial @ mean, world.initial @ square
+        centre = (mean.max(axis=0) + mean.min(axis=0)) / 2
+        after = world.moves @ mean
+        jump = world.moves @ (mean - centre) ** 2 + over * centre**2 - (after - centre) ** 2
+        later = world.discount**2 * (np.maximum(jump, 0.0) + world.moves @ variance)
+        value = (world.rewards + world.discount * after).reshape(pairs)
+        mean = np.einsum("sa,sam->sm", now, value)
+        spread = (value - mean[:, None]) ** 2 + later.reshape(pairs)
+        variance = np.einsum("sa,sam->sm", now, spread)
+    total = world.initial @ mean
+    return total, np.sqrt(world.initial @ (variance + (mean - total) ** 2))
 
 
 def _policy(mdp: FiniteMDP, policy: np.ndarray) -> np.ndarray:

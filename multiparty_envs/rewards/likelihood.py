@@ -41,7 +41,8 @@ class Likelihood:
         self._weight = (place >= 0).astype(np.float64)  # [Q, B]
         self._available = choices.available[rows] * self._weight[..., None]  # [Q, B, P]
         self._target = choices.target[rows] * self._available
-        self._design = choices.design[rows] * self._available[..., None]  # [Q, B, P, D]
+        self._design = choices.design[rows]  # [Q, B, P, D]
+        self._design[place < 0] = 0.0
         self._flat = self._design.reshape(len(rows), -1, self.num_features)  # [Q, B * P, D]
         self._asked, self._starts = np.unique(self._party, return_index=True)
 

@@ -45,7 +45,7 @@ def ridge_prior(ridge: float, scale: float, num_features: int) -> Prior:
     return Prior(np.zeros(num_features), max(ridge, TINY_RIDGE) * scale * np.eye(num_features))
 
 
-def maximise(likelihood: Likelihood, prior: Prior, tol: float = 1e-7) -> Optimum:
+def maximise(likelihood: Likelihood, prior: Prior, tol: float = 1e-5) -> Optimum:
     """Return each party's maximum of log-likelihood plus log-prior.
 
     Args:
@@ -60,7 +60,7 @@ def maximise(likelihood: Likelihood, prior: Prior, tol: float = 1e-7) -> Optimum
         step = np.linalg.solve(terms.information, terms.gradient[..., None])[..., 0]
         gain = (terms.gradient * step).sum(axis=1)
         if (gain <= tol * (1.0 + np.abs(terms.value))).all():
-            # this last step squares the error; value and information are right to about tol
+            # this last step squares the error; information is that just before it
             return Optimum(theta + step, terms.information, terms.value)
         theta, terms = _search(likelihood, prior, (theta, terms), step)
     message = f"Newton did not converge in {MAX_ITERATIONS} steps"

@@ -35,7 +35,7 @@ _SEPARABLE = frozenset(
         axioms.CONCAVITY,
     }
 )
-_STEEPEST = -10.0  # beyond, powers of eps overflow in single precision; max-min is near
+_STEEPEST = -5.0  # beyond, powers of eps drown those of ordinary utilities; max-min is near
 _IMPARTIAL = frozenset({axioms.SYMMETRY, axioms.PIGOU_DALTON})
 _STRICT = _IMPARTIAL | {axioms.STRICT_PIGOU_DALTON}
 
@@ -123,7 +123,7 @@ class Isoelastic(Welfare):
     """The mean of u^alpha (0 < alpha <= 1), log u (alpha = 0) or -u^alpha (alpha < 0).
 
     Source: [Zhong2024] section 4 (there the sum). Below `eps` each term goes on as its tangent.
-    alpha is in [-10, 1].
+    alpha is in [-5, 1].
     """
 
     alpha: float
@@ -158,7 +158,7 @@ class Isoelastic(Welfare):
 @final
 @dataclass(frozen=True)
 class GeneralizedMean(Welfare):
-    """The power mean (mean of u^p)^(1/p), -10 <= p <= 1; the geometric mean at p = 0.
+    """The power mean (mean of u^p)^(1/p), -5 <= p <= 1; the geometric mean at p = 0.
 
     It orders profiles as `Isoelastic(p)` does but is measured in the units of `u`. Where a party
     has less than `eps` the powers go on as their tangents; there it still rises with every party

@@ -174,9 +174,9 @@ def test_generalized_mean_of_equals_is_what_they_have(p):
 
 def test_steeper_means_fall_towards_the_minimum():
     u = np.array([0.7, 1.0, 3.0])
-    means = [float(GeneralizedMean(p=p).value(u)) for p in (1.0, 0.0, -2.0, -10.0)]
+    means = [float(GeneralizedMean(p=p).value(u)) for p in (1.0, 0.0, -2.0, -5.0)]
     assert means == sorted(means, reverse=True)
-    assert 0.7 < means[-1] < 0.8
+    assert 0.7 < means[-1] < 0.9
 
 
 @pytest.mark.parametrize("name", WELFARES)
@@ -197,7 +197,7 @@ def test_every_name_makes_its_function(name):
         (lambda: GeneralizedGini(rank_weights=(1, -1)), ValueError, "positive"),
         (lambda: GeneralizedMean(p=1.5), ValueError, "p should be"),
         (lambda: Isoelastic(alpha=2.0), ValueError, "alpha should be"),
-        (lambda: Isoelastic(alpha=-11.0), ValueError, "alpha should be"),
+        (lambda: Isoelastic(alpha=-6.0), ValueError, "alpha should be"),
         (lambda: Utilitarian().value(np.float64(3.0)), ValueError, "parties"),
         (lambda: MaxMin().value(np.empty((3, 0))), ValueError, "parties"),
         (lambda: Nash(reference=(0.0, 1.0)).value(np.ones(3)), ValueError, "2 parties, u has 3"),
