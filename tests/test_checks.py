@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from multiparty_envs import checks
-from multiparty_envs.checks.claims import same
+from multiparty_envs.checks.claims import close, same
 from multiparty_envs.dynamics import Dynamics, FiniteState
 from multiparty_envs.faces import PartyEnv, PartyVectorEnv
 from multiparty_envs.registration import ENVS
@@ -349,3 +349,18 @@ def test_a_false_axiom_is_found():
 )
 def test_sameness_is_bit_for_bit(first, second, equal):
     assert same(first, second) is equal
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "alike"),
+    [
+        (np.array([1.0, 0.0]), np.array([1.0 + 4e-16, 1e-17]), True),
+        (np.array([1.0]), np.array([1.0 + 1e-9]), False),
+        (np.array([1.0]), np.array([1.0], dtype=np.float32), False),
+        ((np.ones(2), np.arange(2)), (np.ones(2), np.arange(2)), True),
+        ((np.ones(2), np.arange(2)), (np.ones(2), np.arange(1, 3)), False),
+        (np.ones(2), np.ones(3), False),
+    ],
+)
+def test_closeness_forgives_rounding_alone(first, second, alike):
+    assert close(first, second) is alike

@@ -38,3 +38,19 @@ def same(first: Any, second: Any) -> bool:
     if a.dtype == object:
         return all(map(same, a.tolist(), b.tolist())) if a.ndim else first is second
     return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+
+
+def close(first: Any, second: Any) -> bool:
+    """Return whether two states are equal, their floating-point numbers to rounding.
+
+    A matrix product may sum in another order for another number of copies, and does on some CPUs.
+    """
+    pairs = list(zip(leaves(first), leaves(second), strict=True))
+    if any(a.dtype != b.dtype or a.shape != b.shape for a, b in pairs):
+        return False
+    return all(
+        np.allclose(a, b, rtol=100 * np.finfo(a.dtype).eps, atol=100 * np.finfo(a.dtype).eps)
+        if a.dtype.kind == "f"
+        else np.array_equal(a, b)
+        for a, b in pairs
+    )

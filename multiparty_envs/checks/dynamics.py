@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from multiparty_envs.checks.claims import claim, leaves, same
+from multiparty_envs.checks.claims import claim, close, leaves, same
 from multiparty_envs.dynamics import Dynamics
 from multiparty_envs.dynamics.arrays import map_state, take_rows
 from multiparty_envs.faces.acting import actor
@@ -117,7 +117,7 @@ def _check_independence(dynamics: Dynamics, seed: int, moments: list[_Moment]) -
     state = dynamics.initial(1, draw)
     for moment in moments:
         together = map_state(lambda leaf: leaf[row], moment.state)
-        claim(same(leaves(together), leaves(state)), "a copy alone differs from it in company")
+        claim(close(together, state), "a copy alone differs from it in company")
         state = dynamics.transition(state, moment.action[row], draw)
 
 
