@@ -22,6 +22,7 @@ GAP = 1e-9
 
 _COARSE, _FINE = 1e-2, 1e-11  # the largest and the smallest tolerance of a mixture
 _LIMIT = 2000  # columns
+_PATIENCE = 20  # steps near the end that may bring nothing
 
 
 class Found(NamedTuple):
@@ -101,7 +102,7 @@ def climb(pool: Pool, programme: Programme) -> Found:
     if not pool.choices:
         pool.respond(np.full(pool.world.num_parties, 1.0 / pool.world.num_parties))
     found = Found(np.empty(0), -np.inf, np.empty(0), np.inf)
-    mixture, tolerance, size = np.ones(1), _COARSE, 1.0
+    mixture, tolerance, size, gaps = np.ones(1), _COARSE, 1.0, []
     for _ in range(_LIMIT):
         support = programme.solve(pool.columns, tolerance, inside(pool, mixture))
         mixture = support.mixture
@@ -113,13 +114,18 @@ def climb(pool: Pool, programme: Programme) -> Found:
             size = support.size or 1.0
         if top + support.offset < found.bound:
             found = found._replace(weights=support.weights, bound=top + support.offset)
-        gap = (found.bound - found.value) / size
+        gaps.append((found.bound - found.value) / size)
         going = new or refined
-        if gap <= GAP or not (going or tolerance > _FINE):
+        if gaps[-1] <= GAP or _settled(gaps) or not (going or tolerance > _FINE):
             break
         most = _COARSE if going else 0.1 * tolerance
-        tolerance = float(np.clip(0.3 * gap, _FINE, max(most, _FINE)))
+        tolerance = float(np.clip(0.3 * gaps[-1], _FINE, max(most, _FINE)))
     return found
+
+
+def _settled(gaps: list[float]) -> bool:
+    """Return whether all that moves any more is rounding."""
+    return len(gaps) > _PATIENCE and gaps[-1] < 1e-6 and gaps[-1] > 0.9 * gaps[-1 - _PATIENCE]
 
 
 def inside(pool: Pool, mixture: np.ndarray) -> np.ndarray:

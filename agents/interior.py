@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-_LIMIT = 100  # Newton steps; 5 to 25 are usual
+_LIMIT = 300  # Newton steps; 10 to 30 are usual
 _NEAR = 0.995  # how far to go towards the boundary
 
 
@@ -43,7 +43,7 @@ def maximise(objective: Objective, start: np.ndarray, tolerance: float) -> np.nd
     point, left = start, 1.0
     terms = objective(point, left)
     barrier = terms.size / len(point)
-    dual = barrier / point
+    dual, since = barrier / point, 0
     for _ in range(_LIMIT):
         if terms.gap <= tolerance or left < 1e-15:
             break
@@ -53,8 +53,10 @@ def maximise(objective: Objective, start: np.ndarray, tolerance: float) -> np.nd
         length = _search(objective, point, step, (barrier, left, promise))
         point = point + length * step
         dual = dual + _room(dual, towards_dual) * towards_dual
+        since += 1
         if promise <= barrier * len(point):  # else centre before going on
-            left *= 0.1 if length > 0.9 else 0.4
+            left *= 0.1 if since <= 2 else 0.3 if since <= 6 else 0.6
+            since = 0
         terms = objective(point, left)
         before, barrier = barrier, left * terms.size / len(point)
         dual = dual * (barrier / before)

@@ -117,9 +117,15 @@ def _solve_policy(world: World, welfare: Welfare, scale: Scale) -> Optimum:
     reached = float(welfare.value(scale.returns(returns)))
     bound = found.bound
     if isinstance(welfare, GeneralizedMean):  # solved as the mean of powers, which it is a root of
-        bound = float(welfare.utility.inverse(np.asarray(bound)))
+        bound = _root(welfare, bound)
     _warn(reached, bound)
     return Optimum(policy, occupancy, returns, reached, max(bound, reached))
+
+
+def _root(welfare: GeneralizedMean, power: float) -> float:
+    """Return the mean whose power this is; no mean has a power above zero where p is negative."""
+    possible = power < 0.0 or welfare.p >= 0.0
+    return float(welfare.utility.inverse(np.asarray(power))) if possible else np.inf
 
 
 def _warn(reached: float, bound: float) -> None:

@@ -272,10 +272,13 @@ def _raise_least(
     found = clarabel.DefaultSolver(
         nothing, goal, rows, np.concatenate(start), cones, _settings(tolerance)
     ).solve()
-    if not np.isfinite(found.x).all():
-        raise RuntimeError(f"the linear programme over {parts} policies ended in {found.status}")
     mixture, dual = np.maximum(found.x[:parts], 0.0), np.asarray(found.z)
     price = np.maximum(dual[-count:], 0.0) / steep
+    if not (np.isfinite(found.x).all() and price.sum() > 1e-100):
+        raise RuntimeError(
+            f"the linear programme over {parts} policies ended in {found.status}; "
+            "if the parties' units are many powers of ten apart, give a scale"
+        )
     weights = price @ planes.slopes
     weights[held] -= dual[1 + parties : 1 + parties + len(held)]
     return mixture / mixture.sum(), price / price.sum(), weights / price.sum()
