@@ -170,6 +170,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Set MULTIPARTY_TRACE=1 to see where an error came from.
     """
+    from baselines.facts import remember
+
+    remember(sys.argv[1:] if arguments is None else arguments)
     try:
         tyro = require("tyro")
         # the functions above are the commands: their signatures and docstrings are the help

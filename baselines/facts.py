@@ -5,8 +5,8 @@ from __future__ import annotations
 import platform
 import shlex
 import subprocess
-import sys
 import time
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,18 @@ RECORDED = ("multiparty-envs", "gymnasium", "numpy", "scipy", "torch", "stable-b
 """Distributions whose versions are recorded."""
 
 
-def facts(arguments: list[str]) -> dict[str, Any]:
-    """Return the command line, versions, commit and time of a run.
+_typed: list[str] = []
 
-    Args:
-        arguments: of the command `multiparty`.
-    """
+
+def remember(arguments: Sequence[str]) -> None:
+    """Note the arguments of the command `multiparty`, for the records of what it runs."""
+    _typed[:] = map(str, arguments)
+
+
+def facts() -> dict[str, Any]:
+    """Return the command line, versions, commit and time of a run."""
     return {
-        "command": shlex.join(["multiparty", *arguments]),
+        "command": shlex.join(["multiparty", *_typed]),
         "versions": versions(),
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -52,8 +56,3 @@ def commit() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def arguments() -> list[str]:
-    """Return what the user typed after `multiparty`."""
-    return sys.argv[1:]

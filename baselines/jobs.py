@@ -9,7 +9,7 @@ from pathlib import Path
 
 from baselines.compare import Settings
 from baselines.console import counting, make_console, print_tables
-from baselines.facts import arguments, facts, versions
+from baselines.facts import facts, versions
 from baselines.report import write_page, write_report
 from baselines.store import Cell, Row, RunFolder, config_hash
 from baselines.studies import find_study
@@ -31,7 +31,7 @@ def run_comparison(settings: Settings, out: Path | None = None, workers: int = 0
     # another version of the package may give other rows, so it is part of the configuration
     config = {**dataclasses.asdict(settings), "version": versions()["multiparty-envs"]}
     path = out or Path("runs") / f"compare-{config_hash(config)}"
-    folder = RunFolder.open(path, config, facts(arguments()))
+    folder = RunFolder.open(path, config, facts())
     rows = _swept(settings.cells(), folder, run_cell, workers)
     print_tables(make_console(), main_tables(summarise(settings.main(rows))))
     return rebuild(path)
@@ -50,7 +50,7 @@ def run_study(name: str, seeds: int, out: Path | None = None, workers: int = 0) 
     expect.integer(seeds, name="seeds", low=1)
     config = {"study": name, "seeds": seeds, "version": versions()["multiparty-envs"]}
     path = out or Path("runs") / f"{name}-{config_hash(config)}"
-    folder = RunFolder.open(path, config, facts(arguments()))
+    folder = RunFolder.open(path, config, facts())
     console = make_console()
     console.print(study.QUESTION)
     rows = _swept(study.cells(seeds), folder, study.run, workers)

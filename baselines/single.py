@@ -17,7 +17,7 @@ from agents.planning import party_scale, policy_returns
 from agents.policy import Policy, load_policy
 from baselines.cells import make_policy, welfare_metrics
 from baselines.extras import require
-from baselines.facts import arguments, facts
+from baselines.facts import facts
 from baselines.methods import env_name, parse_method
 from baselines.store import Cell
 from baselines.summary import Table
@@ -55,7 +55,7 @@ def train_agent(cell: Cell, out: Path | None = None) -> Path:
         "format": FORMAT,
         "cell": dataclasses.asdict(cell),
         "seconds": round(time.perf_counter() - begun, 3),
-        **facts(arguments()),
+        **facts(),
     }
     # last of all: a folder with a manifest is a whole run
     write_text(path / "manifest.json", json.dumps(manifest, indent=2) + "\n")

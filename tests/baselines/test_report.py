@@ -7,7 +7,7 @@ import pytest
 
 from baselines import plots
 from baselines.compare import CURVE_METHODS, Settings
-from baselines.facts import facts
+from baselines.facts import facts, remember
 from baselines.jobs import rebuild
 from baselines.methods import DEFAULT_METHODS, SINGLE
 from baselines.store import RunFolder
@@ -46,9 +46,8 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory, make_rows):
-    made = RunFolder.open(
-        tmp_path_factory.mktemp("run"), SETTINGS, facts(["compare", "--seeds", "3", "<x>"])
-    )
+    remember(["compare", "--seeds", "3", "<x>"])
+    made = RunFolder.open(tmp_path_factory.mktemp("run"), SETTINGS, facts())
     rows = make_rows()
     for labels in (10, 40, 160):
         rows += make_rows(labels=labels, methods=CURVE_METHODS, optimiser="exact")
@@ -77,7 +76,9 @@ def test_the_report_holds_every_table_and_picture(text):
 
 
 def test_the_finding_names_both_sides(text):
-    found = re.findall(r"<strong>\w+-v0: the worst-off party gets [^<]*exact optimum", text)
+    found = re.findall(
+        r"<strong>\w+-v0: the worst-off party&#39;s return is [^<]*exact optimum", text
+    )
     assert len(found) == 2
 
 
@@ -87,20 +88,20 @@ def test_the_table_is_there_in_markdown_too(path):
 
 @pytest.mark.parametrize("kept", [("random",), ("random", SINGLE), ("mixture+nash",)])
 def test_a_part_of_the_rows_has_a_report(tmp_path, make_rows, kept):
-    made = RunFolder.open(tmp_path, SETTINGS, facts([]))
+    made = RunFolder.open(tmp_path, SETTINGS, facts())
     for row in make_rows(1, methods=kept):
         made.append(row)
     assert "no comparison with single-reward" in rebuild(tmp_path).read_text(encoding="utf-8")
 
 
 def test_a_report_of_nothing_is_refused(tmp_path):
-    RunFolder.open(tmp_path, SETTINGS, facts([]))
+    RunFolder.open(tmp_path, SETTINGS, facts())
     with pytest.raises(ValueError, match="no rows yet"):
         rebuild(tmp_path)
 
 
 def test_a_report_of_something_else_is_refused(tmp_path):
-    RunFolder.open(tmp_path, {"other": 1}, facts([]))
+    RunFolder.open(tmp_path, {"other": 1}, facts())
     with pytest.raises(ValueError, match="not the settings of a comparison"):
         rebuild(tmp_path)
 
