@@ -8,8 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, final
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -17,6 +16,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from baselines import peers
 from baselines.extras import require
+from baselines.races.race import Race
 from baselines.summary import Table
 from multiparty_envs import expect
 from multiparty_envs.faces import PartyEnv
@@ -32,24 +32,6 @@ COPIES = 1024
 
 ANSWERS = 100_000
 """Simulated answers of the labels race."""
-
-
-@final
-@dataclass(frozen=True)
-class Race:
-    """Two ways to do the same thing; each call does it once and returns how many a second.
-
-    Attributes:
-        what: is done.
-        ours: our way.
-        peer: the other way, in words.
-        theirs: the other way.
-    """
-
-    what: str
-    ours: Callable[[], float]
-    peer: str
-    theirs: Callable[[], float]
 
 
 def run_bench(repeats: int = 5) -> Table:

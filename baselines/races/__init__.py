@@ -1,0 +1,1 @@
+"""Races of `multiparty bench`: ours beside a peer."""
