@@ -16,16 +16,14 @@ import numpy as np
 import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.policies import ActorCriticPolicy
-from torch import nn
 
 from agents.config import PPOConfig
-from agents.networks import NetworkPolicy, mlp
+from agents.networks import NetworkPolicy
 from agents.ppo import threads
 from agents.problem import Problem
 from agents.progress import Callback, Progress
 from agents.sb3_env import PartyLogger, SB3VecEnv
+from agents.sb3_policy import from_sb3, to_sb3
 from multiparty_envs.dynamics import Dynamics
 from multiparty_envs.faces import PartyVectorEnv
 from multiparty_envs.rewards.base import RewardLearner
@@ -39,7 +37,7 @@ from multiparty_envs.wrappers import (
 )
 from multiparty_envs.wrappers.welfare_reward import PolicyWelfare
 
-__all__ = ["PartyLogger", "SB3VecEnv", "from_sb3", "train"]
+__all__ = ["PartyLogger", "SB3VecEnv", "from_sb3", "to_sb3", "train"]
 
 
 def train(
@@ -71,30 +69,6 @@ def train(
         told = _Schedule(envs, config, iterations, callback)
         model.learn(iterations * model.n_steps * model.n_envs, callback=told)
     return from_sb3(model)
-
-
-def from_sb3(model: OnPolicyAlgorithm) -> NetworkPolicy:
-    """Return the policy of an on-policy model of stable-baselines3 as one of ours.
-
-    Its weights are then saved and loaded without pickle, which its own files need.
-
-    Raises:
-        ValueError: when the policy is not an "MlpPolicy" with tanh and Discrete actions.
-    """
-    policy = model.policy
-    if not isinstance(policy, ActorCriticPolicy) or not isinstance(policy.action_net, nn.Linear):
-        raise ValueError(f"only an MlpPolicy with Discrete actions can be taken over, not {policy}")
-    layers = [*policy.mlp_extractor.policy_net, policy.action_net]
-    linear, between = layers[::2], layers[1::2]
-    if not all(isinstance(part, nn.Linear) for part in linear):
-        raise ValueError(f"the policy should be linear layers with tanh between, is {layers}")
-    if not all(isinstance(part, nn.Tanh) for part in between):
-        raise ValueError(f"the policy's activations should be tanh, are {between}")
-    widths = [part.out_features for part in linear]
-    actor = mlp((linear[0].in_features, *widths), 1.0, None)
-    for own, theirs in zip(list(actor)[::2], linear, strict=True):
-        own.load_state_dict(theirs.state_dict())
-    return NetworkPolicy(linear[0].in_features, widths[-1], widths[:-1], actor)
 
 
 @dataclass(frozen=True)

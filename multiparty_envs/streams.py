@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import array_api_compat
@@ -160,6 +160,18 @@ class Draw:
         if self._at is not None or other._at is not None:
             chosen._at = self._xp.where(mask, other._position(), self._position())
         return chosen
+
+    def tensors(self) -> dict[str, Any]:
+        """Return where the streams stand, arrays [N] by name, for `of`."""
+        found = {"key": self.key, "episode": self.episode}
+        return found if self._at is None else {**found, "at": self._position()}
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Any]) -> Draw:
+        """Return the draw that goes on from where `tensors` were taken."""
+        made = cls(tensors["key"], tensors["episode"])
+        made._at = tensors.get("at")
+        return made
 
     def to(self, device: Any) -> Draw:
         """Return this draw as torch tensors on `device`, at the start of its episodes."""

@@ -51,6 +51,13 @@ def map_state(function: Callable[..., Any], *states: Any) -> Any:
     return function(*states)
 
 
+def leaves(state: Any) -> list[Any]:
+    """Return the arrays of a state, in order."""
+    if isinstance(state, tuple):
+        return [leaf for part in state for leaf in leaves(part)]
+    return [state]
+
+
 def take_rows(state: Any, rows: Any) -> Any:
     """Return the state of the copies `rows`."""
     return map_state(lambda leaf: leaf[rows], state)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from multiparty_envs import expect
 from multiparty_envs.dynamics import Dynamics
-from multiparty_envs.dynamics.arrays import map_state
+from multiparty_envs.dynamics.arrays import leaves, map_state
 from multiparty_envs.faces.judge import judge_of
 from multiparty_envs.feedback import Steps
 from multiparty_envs.registration import make_dynamics
@@ -42,6 +42,8 @@ class TensorEnv:
         device: where everything is.
         rewards: from steps [N, ...] to rewards [N, M], for example a learner's; None: the truth.
         seed: of copy 0; copy i has seed + i.
+        max_episode_steps: an episode that has not terminated after so many steps is truncated, a
+            cut that the problem does not know of; None: never.
 
     Raises:
         ValueError: for an unknown name or a number out of range.
@@ -54,6 +56,8 @@ class TensorEnv:
         device: Any = "cpu",
         rewards: Callable[[Steps], torch.Tensor] | None = None,
         seed: int = 0,
+        *,
+        max_episode_steps: int | None = None,
     ) -> None:
         world = make_dynamics(dynamics) if isinstance(dynamics, str) else dynamics
         self.dynamics = world.to(device)
@@ -61,10 +65,14 @@ class TensorEnv:
         self.device = device
         self.rewards = rewards
         self.seed = expect.integer(seed, name="seed")
+        if max_episode_steps is not None:
+            expect.integer(max_episode_steps, name="max_episode_steps", low=1)
+        self.max_episode_steps = max_episode_steps
         self._judge = judge_of(self.dynamics)
         self._draw: Draw | None = None
         self._state: Any = None
         self._obs: Any = None
+        self._length: Any = None  # [N] steps of the running episodes
 
     def reset(self, seed: int | None = None) -> torch.Tensor:
         """Begin the next episode of every copy, or the first one of `seed`; return obs [N, *O]."""
@@ -76,6 +84,7 @@ class TensorEnv:
             self._draw = self._draw.next_episode()
         self._state = self.dynamics.initial(self.num_copies, self._draw)
         self._obs = self.dynamics.observe(self._state)
+        self._length = self._draw.key * 0
         return self._obs
 
     def step(self, action: torch.Tensor) -> TensorStep:
@@ -96,9 +105,17 @@ class TensorEnv:
             rewards = self._judge.verdict(before, action, after).party
         else:
             rewards = self.rewards(steps)
-        ended, final_obs = world.terminated(after), world.observe(after)
-        self._restart(ended, after, final_obs)
-        return TensorStep(self._obs, rewards, ended, ended & False, final_obs, steps)
+        terminated, final_obs = world.terminated(after), world.observe(after)
+        truncated = self._cut(terminated)
+        self._restart(terminated | truncated, after, final_obs)
+        return TensorStep(self._obs, rewards, terminated, truncated, final_obs, steps)
+
+    def _cut(self, terminated: torch.Tensor) -> torch.Tensor:
+        """Count the step; return whose episode it has made too long, [N] bool."""
+        if self.max_episode_steps is None:
+            return terminated & False
+        self._length = self._length + 1
+        return (self._length >= self.max_episode_steps) & ~terminated
 
     @property
     def state(self) -> Any:
@@ -114,6 +131,22 @@ class TensorEnv:
         self._state = map_state(lambda new, old: _where(ended, new, old), first, after)
         self._obs = _where(ended, self.dynamics.observe(first), final_obs)
         self._draw = self._draw.where(ended, fresh)
+        self._length = self._length * ~ended
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return where everything stands, by name: states, observations, random streams."""
+        assert self._draw is not None
+        state = {f"state.{place}": leaf for place, leaf in enumerate(leaves(self._state))}
+        draw = {f"draw.{name}": value for name, value in self._draw.tensors().items()}
+        return {"obs": self._obs, "length": self._length, **state, **draw}
+
+    def put(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Go on from where `tensors` were taken; an episode must have begun."""
+        parts = iter([t for name, t in tensors.items() if name.startswith("state.")])
+        self._state = map_state(lambda _: next(parts), self._state)
+        self._obs, self._length = tensors["obs"], tensors["length"]
+        draw = {n.removeprefix("draw."): t for n, t in tensors.items() if n.startswith("draw.")}
+        self._draw = Draw.of(draw)
 
 
 def _where(mask: torch.Tensor, new: torch.Tensor, old: torch.Tensor) -> torch.Tensor:
