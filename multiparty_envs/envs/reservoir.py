@@ -81,6 +81,9 @@ def reservoir(
         knobs: behaviour policy (uniform): mean party -7.4, worst party -26.4;
         the release that leaves the lake nearest to 60 % full after the usual inflow, half of it
         for the canal: mean party 0.3, worst party -10.0.
+        Planned on a grid of storage, weather and time, and played in the world itself,
+        for the mean: mean party 4.1, worst party -1.6;
+        for the worst party (weights of duality gap 0.1): mean party 3.5, worst party -1.0.
     Source:
         [Castelletti2010] and [Giuliani2016] for reservoirs with several objectives, their
         quadratic shortages, floods and hydropower; [Thomas1962] for autoregressive inflow;
