@@ -92,7 +92,7 @@ class Lake(Dynamics):
         population: the parties, who judge `FEATURES`.
         calendar: of horizon + 1 weeks.
         spread: standard deviation of the logarithm of the inflow.
-        continuous: whether actions are shares instead of numbers of levels.
+        continuous: whether actions are openings, -1 .. 1, instead of numbers of levels.
     """
 
     def __init__(
@@ -101,8 +101,9 @@ class Lake(Dynamics):
         self.population = population
         self.horizon = len(calendar.inflow) - 1
         self.continuous = continuous
-        shares = Box(0.0, 1.0, (2,), np.float32)
-        self.action_space = shares if continuous else Discrete(len(RELEASES) * len(CANALS))
+        # symmetric, because that is where untrained Gaussian policies act
+        openings = Box(-1.0, 1.0, (2,), np.float32)
+        self.action_space = openings if continuous else Discrete(len(RELEASES) * len(CANALS))
         low = np.array([0.0, -1.0, -1.0, -1.0, 0.0, 0.0, 0.0], dtype=np.float32)
         self.observation_space = Box(low, np.ones(7, dtype=np.float32), dtype=np.float32)
         self.spread = spread
@@ -145,7 +146,7 @@ class Lake(Dynamics):
     def _shares(self, action: Array, xp: Any) -> tuple[Array, Array]:
         """Return how far the outlets and the canal are open, [N] each."""
         if self.continuous:
-            shares = clip(xp.astype(action, xp.float64), 0.0, 1.0)
+            shares = (1.0 + clip(xp.astype(action, xp.float64), -1.0, 1.0)) / 2.0
         else:
             shares = take(self._levels, action)
         return shares[:, 0], shares[:, 1]

@@ -62,8 +62,8 @@ def reservoir(
         lake, residents an empty one. At conflict 0 everybody has the mean of all reward weights.
     Action:
         Discrete(15): 3 * r + c; release r of 3, 6, 12, 24, 48 m3/s, and c: none, half or all of
-        it may go into the canal. With "continuous" Box [2], 0 .. 1: the release as a share
-        of 60 m3/s, and the share of it that may go into the canal.
+        it may go into the canal. With "continuous" Box [2], -1 (shut) .. 1 (open): the release
+        as (1 + a) / 2 of 60 m3/s, and likewise the share of it that may go into the canal.
     Observation:
         Box [7]: storage / capacity; z / 3; sine and cosine of the week of the year; usual inflow
         and need of the fields, each as a share of its most; last the share of time left.

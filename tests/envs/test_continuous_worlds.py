@@ -54,6 +54,16 @@ def test_checks_are_silent(name, knobs):
     )
 
 
+@every
+def test_checkers_of_others_are_silent_about_continuous_actions(name):
+    from gymnasium.utils.env_checker import check_env as gymnasium_check
+    from stable_baselines3.common.env_checker import check_env as sb3_check
+
+    made = gym.make(f"multiparty/{name}", actions="continuous", render_mode="rgb_array")
+    gymnasium_check(made.unwrapped)  # warnings are errors here
+    sb3_check(gym.make(f"multiparty/{name}", actions="continuous"))
+
+
 @pytest.mark.parametrize("actions", ["discrete", "continuous"])
 @every
 def test_tensors_are_the_vector_face(name, actions):

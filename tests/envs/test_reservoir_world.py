@@ -20,7 +20,7 @@ def lake(storage, time=0, anomaly=0.0, count=1):
 def open_(release, canal=0.0):
     """Return continuous actions [N, 2] that release so many m3/s."""
     release, canal = np.broadcast_arrays(np.atleast_1d(release) / 60.0, canal)
-    return np.stack([release, canal], axis=1).astype(np.float32)
+    return (2.0 * np.stack([release, canal], axis=1) - 1.0).astype(np.float32)
 
 
 def after(state, action, **knobs):
@@ -163,7 +163,7 @@ def test_levels_are_shares(number):
     state, draw = lake(100.0, SUMMER), Draw.seeded([0])
     chosen = reservoir(noise=0.0).transition(state, np.array([number]), draw)
     share = np.array([[RELEASES[number // 3], CANALS[number % 3]]])
-    found, _ = after(state, share.astype(np.float32))
+    found, _ = after(state, (2.0 * share - 1.0).astype(np.float32))
     assert chosen.storage == pytest.approx(found.storage, rel=1e-6)
     assert chosen.flows.canal == pytest.approx(found.flows.canal, rel=1e-6)
     assert chosen.flows.release[0] == pytest.approx(WEEK * 3.0 * 2 ** (number // 3))
