@@ -85,9 +85,9 @@ def thermostat(
         for the mean: mean party 17.2, worst party 10.3;
         for the worst party (weights of duality gap 0.1): mean party 15.4, worst party 14.2.
     Source:
-        [Bacher2011] for buildings as resistances and capacities and for the order of their size;
-        [Fanger1970] for discomfort that grows with the square of the distance. People, weather
-        and prices are ours, plausible for a small house in the north of Europe in spring.
+        [Bacher2011] for buildings as resistances and capacities; [Fanger1970] for discomfort that
+        grows, near the best, with the square of the distance. Sizes, people, weather and prices
+        are ours, plausible for a well-insulated small house in the north of Europe in spring.
     Versions:
         v0: first.
 
