@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gymnasium.spaces import Discrete
+
 from baselines.summary import Table
 from multiparty_envs.dynamics import FiniteMDP
 from multiparty_envs.registration import ENVS, make_dynamics
@@ -20,11 +22,12 @@ def _line(name: str) -> tuple[str, ...]:
     population = dynamics.population
     # only worlds that are tables can be planned exactly
     finite = isinstance(dynamics, FiniteMDP)
+    actions = dynamics.action_space
     sizes = (
         population.num_parties,
         population.num_clusters,
         dynamics.num_states if finite else "–",
-        dynamics.num_actions if finite else dynamics.action_space,
+        actions.n if isinstance(actions, Discrete) else actions,
         population.num_features,
         dynamics.horizon,
         "known" if finite else "not known",

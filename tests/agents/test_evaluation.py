@@ -8,13 +8,12 @@ import pytest
 from agents.evaluation import Summary, evaluate, exact, regret, summarise, tabulate
 from agents.planning import party_scale, policy_returns, solve, uniform_policy
 from agents.policy import TablePolicy
-from multiparty_envs.registration import ENVS, make_dynamics
+from multiparty_envs.registration import make_dynamics
 from multiparty_envs.welfare import MaxMin, Nash, Scale
 
 
-@pytest.mark.parametrize("env", ENVS)
-def test_simulation_agrees_with_the_tables(env):
-    mdp = make_dynamics(env)
+def test_simulation_agrees_with_the_tables(finite_name):
+    mdp = make_dynamics(finite_name)
     table = solve(mdp, Nash(), scale=party_scale(mdp, "range")).policy
     run = evaluate(mdp, TablePolicy.of(mdp, table), 4000, seed=1)
     truth = policy_returns(mdp, table)
