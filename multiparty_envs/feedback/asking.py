@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from multiparty_envs import expect
@@ -11,6 +13,7 @@ from multiparty_envs.feedback.rankings import Rankings
 from multiparty_envs.feedback.segments import Segments
 from multiparty_envs.feedback.settings import IDENTITIES
 from multiparty_envs.parties import Behaviour, PlackettLuce, Population
+from multiparty_envs.parties.choice import Array, draw_columns, labels_of, namespace
 
 CHUNK = 1 << 16
 """Queries answered at once, so that a million of them need little memory."""
@@ -42,7 +45,7 @@ def ask(
         answered: [K] queries each had answered before; None counts up within this call.
     """
     expect.choice(identity, IDENTITIES, name="identity")
-    ids, num_parties, names = _written(population, identity)
+    ids, num_parties, names = written(population, identity)
     asked = whole(party, None, name="party", high=population.num_parties - 1)
     pairs = [
         whole(place, len(asked), name=name, high=segments.num_segments - 1)
@@ -50,15 +53,16 @@ def ask(
     ]
     if answered is None:
         answered = order_within(asked)
-    shown = _collapsed(segments) if population.choice.additive else segments
+    additive = population.choice.additive
+    shown = collapsed(segments.feature_sums()) if additive else segments.behaviour()
     scale = unit_scale(scale, population.num_parties)
     labels = [
-        population.choice.answer(
+        draw_labels(
             population,
-            _seen(shown, pairs[0][rows]),
-            _seen(shown, pairs[1][rows]),
+            shown,
+            (pairs[0][rows], pairs[1][rows]),
             asked[rows],
-            scale,
+            scale=scale,
             rng=rng,
             answered=answered[rows],
         )
@@ -111,7 +115,7 @@ def rank(
     returns = returns / unit_scale(scale, population.num_parties)
     available = places >= 0
     order = model.order(returns[places, asked[:, None]], asked, rng=rng, available=available)
-    ids, num_parties, names = _written(population, identity)
+    ids, num_parties, names = written(population, identity)
     return Rankings(
         segments,
         np.take_along_axis(places, order, axis=1),
@@ -134,25 +138,33 @@ def unit_scale(scale: np.ndarray, num_parties: int) -> np.ndarray:
     return np.where(array > 0.0, array, 1.0)
 
 
-def _written(population: Population, identity: str) -> tuple[np.ndarray, int, tuple | None]:
+def draw_labels(
+    population: Population,
+    shown: Behaviour,
+    pairs: tuple[Array, Array],
+    party: Array,
+    *,
+    scale: Array,
+    rng: Any,
+    answered: Array | None,
+) -> Array:
+    """Draw labels [K] about pairs of a bank, in NumPy or on a device; see `ChoiceModel`."""
+    chances = population.choice.compare(population, shown, pairs, party, scale, answered=answered)
+    return labels_of(draw_columns(chances, rng))
+
+
+def collapsed(sums: Array) -> Behaviour:
+    """Return what additive parties see of segments with feature sums [G, D]: one step of each."""
+    step, xp = sums[:, None, :], namespace(sums)
+    mask = xp.ones_like(step[..., 0], dtype=bool)
+    return Behaviour(step, action=step[..., :0], mask=mask)
+
+
+def written(population: Population, identity: str) -> tuple[np.ndarray, int, tuple | None]:
+    """Return what is written down of each party [M], how many of these there are, their names."""
     count = population.num_parties
     if identity == "party":
         return np.arange(count), count, population.names
     if identity == "cluster":
         return np.asarray(population.cluster), population.num_clusters, None
     return np.zeros(count, dtype=np.int64), 1, None
-
-
-def _collapsed(segments: Segments) -> Behaviour:
-    # a sum over steps is all that additive parties see, so one step that holds it will do
-    count = segments.num_segments
-    return Behaviour(
-        segments.feature_sums()[:, None, :],
-        np.zeros((count, 1, 0), dtype=np.int64),
-        np.ones((count, 1), dtype=bool),
-    )
-
-
-def _seen(shown: Segments | Behaviour, index: np.ndarray) -> Behaviour:
-    obs = None if shown.obs is None else shown.obs[index]
-    return Behaviour(shown.features[index], shown.action[index], shown.mask[index], obs)
