@@ -72,6 +72,8 @@ class BradleyTerryLuce(ChoiceModel):
     """beta and sign as one factor."""
     _patient: bool = field(init=False, repr=False)
     _tires: bool = field(init=False, repr=False)
+    _silent: bool = field(init=False, repr=False)
+    """Whether there are ties or skips."""
 
     def __post_init__(self) -> None:
         own = {
@@ -86,6 +88,8 @@ class BradleyTerryLuce(ChoiceModel):
             object.__setattr__(self, name, value)
         object.__setattr__(self, "_patient", bool((own["myopia"] == 1.0).all()))
         object.__setattr__(self, "_tires", bool((own["drift"] != 0.0).any()))
+        silent = (own["tie_margin"] > 0.0).any() or (own["skip_margin"] > -np.inf).any()
+        object.__setattr__(self, "_silent", bool(silent))
 
     @property
     def additive(self) -> bool:
@@ -154,21 +158,24 @@ class BradleyTerryLuce(ChoiceModel):
     ) -> Array:
         """Chances [K, 4] from standardised rewards [K, L], zero where the masks are false."""
         xp = namespace(first)
-        tie, skip = (of_rows(own, party) for own in (self.tie_margin, self.skip_margin))
         plain = first.sum(1), second.sum(1)
         gap = plain[0] - plain[1]
-        skips = xp.maximum(*plain) <= skip
-        ties = xp.abs(gap) < tie
+        seen = gap
         if not self._patient:
-            seen = (None, None) if masks is None else masks
+            mask = (None, None) if masks is None else masks
             myopia = of_rows(self.myopia, party)
-            gap = _myopic(first, seen[0], myopia) - _myopic(second, seen[1], myopia)
-        prefers = self._prefers(xp.asarray(gap, dtype=xp.float64), party, answered)
+            seen = _myopic(first, mask[0], myopia) - _myopic(second, mask[1], myopia)
+        prefers = self._prefers(xp.asarray(seen, dtype=xp.float64), party, answered)
+        nobody = xp.zeros_like(prefers)
+        if not self._silent:
+            return columns([prefers, 1.0 - prefers, nobody, nobody])
         # thresholds look at plain sums, and each overrides all that stands after it in the list
-        answers, one = ~(skips | ties), xp.ones_like(prefers)
-        return columns(
-            [answers * prefers, answers * (1.0 - prefers), (ties & ~skips) * one, skips * one]
+        skips = xp.maximum(*plain) <= of_rows(self.skip_margin, party)
+        ties = (xp.abs(gap) < of_rows(self.tie_margin, party)) & ~skips
+        prefers, other = (
+            xp.where(skips | ties, nobody, chance) for chance in (prefers, 1.0 - prefers)
         )
+        return columns([prefers, other, nobody + ties, nobody + skips])
 
     def _prefers(self, gap: Array, party: Array, answered: Array | None) -> Array:
         """Chance [K] to prefer the first, where there is neither tie nor skip."""
