@@ -30,21 +30,22 @@ class Asked(NamedTuple):
             num_parties: M, of those that `party` numbers.
             names: [M], for people.
         """
-        host = Asked(*(part.detach().cpu().numpy() for part in self))
-        given = ~np.isnan(host.label)
-        pairs = np.stack((host.first, host.second))[:, given]
+        first, second, party, label = (part.cpu().numpy() for part in self[4:])
+        bank = [part.cpu().numpy() for part in self[:4]]
+        given = ~np.isnan(label)
+        pairs = np.stack((first, second))[:, given]
         # only segments that an answer is about: the bank may have empty places
-        used = np.zeros(len(host.mask), dtype=bool)
+        used = np.zeros(len(bank[3]), dtype=bool)
         used[pairs] = True
-        bank = [part if used.all() else part[used] for part in host[:4]]
+        bank = bank if used.all() else [part[used] for part in bank]
         length = int(bank[3].sum(axis=1).max(initial=1))
         first, second = (np.cumsum(used) - 1)[pairs]
         return Comparisons(
             segments=Segments(*(part[:, :length] for part in bank)),
             first=first,
             second=second,
-            party=host.party[given],
-            label=host.label[given],
+            party=party[given],
+            label=label[given],
             num_parties=num_parties,
             names=names,
         )

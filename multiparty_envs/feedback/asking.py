@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from multiparty_envs import expect
@@ -56,19 +54,16 @@ def ask(
     additive = population.choice.additive
     shown = collapsed(segments.feature_sums()) if additive else segments.behaviour()
     scale = unit_scale(scale, population.num_parties)
-    labels = [
-        draw_labels(
-            population,
-            shown,
-            (pairs[0][rows], pairs[1][rows]),
-            asked[rows],
-            scale=scale,
-            rng=rng,
-            answered=answered[rows],
-        )
-        for rows in (slice(at, at + CHUNK) for at in range(0, len(asked), CHUNK))
-    ]
-    label = np.concatenate([np.zeros(0), *labels])
+    chance = rng.random(len(asked))
+    label = draw_labels(
+        population,
+        shown,
+        (pairs[0], pairs[1]),
+        asked,
+        scale=scale,
+        chance=chance,
+        answered=answered,
+    )
     given = ~np.isnan(label)
     return Comparisons(
         segments,
@@ -145,12 +140,36 @@ def draw_labels(
     party: Array,
     *,
     scale: Array,
-    rng: Any,
+    chance: Array,
     answered: Array | None,
 ) -> Array:
-    """Draw labels [K] about pairs of a bank, in NumPy or on a device; see `ChoiceModel`."""
-    chances = population.choice.compare(population, shown, pairs, party, scale, answered=answered)
-    return labels_of(draw_columns(chances, rng))
+    """Draw labels about pairs of a bank, in NumPy or on a device.
+
+    Args:
+        population: who answers.
+        shown: the bank, G segments.
+        pairs: [K] places in the bank of the first segments, and [K] of the second.
+        party: [K] who is asked.
+        scale: [M] spread of segment returns per party, without zeros.
+        chance: [K] uniform numbers.
+        answered: [K] queries each had answered before; None: none.
+
+    Returns:
+        [K] 1 first, 0 second, 0.5 tie, NaN skip.
+    """
+    labels = [chance[:0]]
+    for at in range(0, len(party), CHUNK):
+        rows = slice(at, at + CHUNK)
+        chances = population.choice.compare(
+            population,
+            shown,
+            (pairs[0][rows], pairs[1][rows]),
+            party[rows],
+            scale,
+            answered=None if answered is None else answered[rows],
+        )
+        labels.append(labels_of(draw_columns(chances, chance[rows])))
+    return namespace(chance).concatenate(labels)
 
 
 def collapsed(sums: Array) -> Behaviour:

@@ -48,6 +48,7 @@ class DeviceEmitter:
         population: Population,
         scale: np.ndarray,
         num_copies: int,
+        *,
         horizon: int,
         device: Any,
         generator: torch.Generator,
@@ -67,7 +68,8 @@ class DeviceEmitter:
             settings.assignment, population.share, population.choice.tires, generator, device
         )
         ids, self._num_written, self._names = written(population, settings.identity)
-        self._ids = torch.tensor(ids, device=device)
+        # None: parties are known by their own numbers
+        self._ids = None if settings.identity == "party" else torch.tensor(ids, device=device)
         self._generator, self._device = generator, device
         self.answers = torch.zeros((), dtype=torch.int64, device=device)
         """Answers so far, []; a skipped query is none."""
@@ -146,27 +148,29 @@ class DeviceEmitter:
         )
         place = _pairs(chance[0], chance[1], held)
         party, answered = self._turns.draw(count, put)
-        (steps, mask), pair = self._bank(place)
+        steps, mask, (first, second) = self._bank(place)
         label = draw_labels(
             self._population,
             self._shown(steps, mask),
-            pair,
+            (first, second),
             party,
             scale=self._scale,
-            rng=chance[2],
+            chance=chance[2],
             answered=answered,
         )
         label = label.masked_fill(torch.arange(count, device=self._device) >= put, np.nan)
         self.answers.add_(count - label.isnan().sum())
-        return Asked(*steps, mask, *pair, self._ids.index_select(0, party), label)
+        known = party if self._ids is None else self._ids.index_select(0, party)
+        return Asked(*steps, mask=mask, first=first, second=second, party=known, label=label)
 
-    def _bank(self, place: tuple[Tensor, Tensor]) -> tuple[Any, tuple[Tensor, Tensor]]:
-        """Return the segments that are shown, and the pairs' places [K] among them."""
+    def _bank(self, place: tuple[Tensor, Tensor]) -> tuple[Steps, Tensor, tuple[Tensor, Tensor]]:
+        """Return the segments that are shown, their mask, and the pairs' places [K] in them."""
         count, window = len(place[0]), self._tape.window
         if window <= 2 * count:
-            return self._tape.segments(torch.arange(window, device=self._device)), place
+            whole = torch.arange(window, device=self._device)
+            return *self._tape.segments(whole), place
         row = torch.arange(count, device=self._device)
-        return self._tape.segments(torch.cat(place)), (row, row + count)
+        return *self._tape.segments(torch.cat(place)), (row, row + count)
 
     def _shown(self, steps: Steps, mask: Tensor) -> Behaviour:
         if self._population.choice.additive:
