@@ -78,8 +78,8 @@ class TensorEnv:
             expect.integer(max_steps, name="max_steps", low=1)
         self.max_steps = max_steps
         self.feedback = None if feedback is None else Feedback.of(feedback)
-        self.emitter: DeviceEmitter | None = None
-        """Asks the people of the latest seed; None before the first reset or without feedback."""
+        self.emitter = self._new_emitter(self.seed)
+        """Asks the people; another one after each reset with a seed. None without feedback."""
         self._judge = judge_of(self.dynamics)
         self._tally = Tally(self.dynamics.horizon, self.dynamics.discount, num_copies, device)
         self._draw: Draw | None = None
@@ -151,9 +151,9 @@ class TensorEnv:
             self._world.population,
             segment_scale(self._world, self.feedback.segment_length),
             self.num_copies,
-            horizon if self.max_steps is None else min(horizon, self.max_steps),
-            self.device,
-            Streams(seed).torch("answers", self.device),
+            horizon=horizon if self.max_steps is None else min(horizon, self.max_steps),
+            device=self.device,
+            generator=Streams(seed).torch("answers", self.device),
         )
 
     def _restart(self, ended: torch.Tensor, after: Any) -> None:

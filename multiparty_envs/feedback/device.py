@@ -114,6 +114,9 @@ class DeviceEmitter:
 
         Args:
             count: K. The bank holds the window, or their 2 K segments where these are fewer.
+
+        Raises:
+            RuntimeError: before anything was recorded.
         """
         expect.integer(count, name="count", low=1)
         return self._ask(count, torch.full_like(self.answers, count))
@@ -124,6 +127,7 @@ class DeviceEmitter:
         Rounds that do not fit stay owed.
 
         Raises:
+            RuntimeError: before anything was recorded.
             ValueError: when not one round fits.
         """
         every, queries = self.feedback.every, self.feedback.queries

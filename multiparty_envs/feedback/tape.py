@@ -64,7 +64,12 @@ class Tape:
         """Return the segments `place` [G], latest first: steps [G, L, ...] and mask [G, L].
 
         Places from `held` on are empty.
+
+        Raises:
+            RuntimeError: before anything was recorded.
         """
+        if not self._ring:
+            raise RuntimeError("nothing was recorded that people could be asked about")
         first, length = self._latest.index_select(1, place)[:, :, None]
         ahead = torch.arange(self.length, device=place.device)
         mask = ahead < length
