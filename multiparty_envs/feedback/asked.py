@@ -30,22 +30,23 @@ class Asked(NamedTuple):
             num_parties: M, of those that `party` numbers.
             names: [M], for people.
         """
-        first, second, party, label = (part.cpu().numpy() for part in self[4:])
-        bank = [part.cpu().numpy() for part in self[:4]]
+        *bank, first, second, party, label = (part.cpu().numpy() for part in self)
         given = ~np.isnan(label)
-        pairs = np.stack((first, second))[:, given]
+        if not given.all():
+            first, second, party, label = (row[given] for row in (first, second, party, label))
         # only segments that an answer is about: the bank may have empty places
         used = np.zeros(len(bank[3]), dtype=bool)
-        used[pairs] = True
-        bank = bank if used.all() else [part[used] for part in bank]
+        used[first] = used[second] = True
+        if not used.all():
+            bank = [part[used] for part in bank]
+            first, second = ((np.cumsum(used) - 1)[place] for place in (first, second))
         length = int(bank[3].sum(axis=1).max(initial=1))
-        first, second = (np.cumsum(used) - 1)[pairs]
         return Comparisons(
             segments=Segments(*(part[:, :length] for part in bank)),
             first=first,
             second=second,
-            party=party[given],
-            label=label[given],
+            party=party,
+            label=label,
             num_parties=num_parties,
             names=names,
         )

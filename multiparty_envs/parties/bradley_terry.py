@@ -140,11 +140,17 @@ class BradleyTerryLuce(ChoiceModel):
         count, length = shown.mask.shape
         if len(party) < count * population.num_parties:
             return super().compare(population, shown, pairs, party, scale, answered=answered)
+        xp = namespace(shown.features)
         rewards = shown.features @ (population.theta / scale)  # [G, L, M]
-        rewards = namespace(rewards).where(shown.mask[:, :, None], rewards, 0.0).swapaxes(1, 2)
-        rows = rewards.reshape(-1, length)  # [G * M, L]
-        first, second = (rows[place * population.num_parties + party] for place in pairs)
-        masks = None if self._patient else (shown.mask[pairs[0]], shown.mask[pairs[1]])
+        rewards = xp.where(shown.mask[:, :, None], rewards, 0.0)
+        rows = [place * population.num_parties + party for place in pairs]
+        if self._patient:
+            sums = rewards.sum(1).reshape(-1)  # [G * M]
+            first, second = (xp.take(sums, row, axis=0) for row in rows)
+            return self._chances((first, second), first - second, party, answered)
+        rewards = rewards.swapaxes(1, 2).reshape(-1, length)  # [G * M, L]
+        first, second = (xp.take(rewards, row, axis=0) for row in rows)
+        masks = shown.mask[pairs[0]], shown.mask[pairs[1]]
         return self.from_rewards(first, second, party, masks=masks, answered=answered)
 
     def from_rewards(
@@ -157,21 +163,26 @@ class BradleyTerryLuce(ChoiceModel):
         answered: Array | None = None,
     ) -> Array:
         """Chances [K, 4] from standardised rewards [K, L], zero where the masks are false."""
-        xp = namespace(first)
         plain = first.sum(1), second.sum(1)
         gap = plain[0] - plain[1]
-        seen = gap
         if not self._patient:
-            mask = (None, None) if masks is None else masks
+            seen = (None, None) if masks is None else masks
             myopia = of_rows(self.myopia, party)
-            seen = _myopic(first, mask[0], myopia) - _myopic(second, mask[1], myopia)
-        prefers = self._prefers(xp.asarray(seen, dtype=xp.float64), party, answered)
+            gap = _myopic(first, seen[0], myopia) - _myopic(second, seen[1], myopia)
+        return self._chances(plain, gap, party, answered)
+
+    def _chances(
+        self, plain: tuple[Array, Array], gap: Array, party: Array, answered: Array | None
+    ) -> Array:
+        """Chances [K, 4] from the plain sums [K] and the difference [K] that is seen."""
+        xp = namespace(gap)
+        prefers = self._prefers(xp.asarray(gap, dtype=xp.float64), party, answered)
         nobody = xp.zeros_like(prefers)
         if not self._silent:
             return columns([prefers, 1.0 - prefers, nobody, nobody])
         # thresholds look at plain sums, and each overrides all that stands after it in the list
         skips = xp.maximum(*plain) <= of_rows(self.skip_margin, party)
-        ties = (xp.abs(gap) < of_rows(self.tie_margin, party)) & ~skips
+        ties = (xp.abs(plain[0] - plain[1]) < of_rows(self.tie_margin, party)) & ~skips
         prefers, other = (
             xp.where(skips | ties, nobody, chance) for chance in (prefers, 1.0 - prefers)
         )
