@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol, final
+from typing import NamedTuple, Protocol, final
 
 import torch
 from torch import Tensor
@@ -75,8 +75,6 @@ class Collector:
         self._keys = keys.to(env.device).key
         self.distinct = distinct and isinstance(env.dynamics, FiniteMDP)
         self._obs = env.reset()
-        self._total: Any = 0.0  # [N, M] return of the running episodes
-        self._factor: Any = 1.0  # [N, 1] discount of their next rewards
 
     @torch.no_grad()
     def collect(self, agent: Acting, number: Tensor) -> Rollout:
@@ -95,12 +93,13 @@ class Collector:
             self._obs = step.obs
             seen.append(self._sight())
             actions.append(action)
-            steps.append((step.rewards, step.terminated, step.truncated, step.final_obs))
-        rewards, terminated, truncated, after = zip(*steps, strict=True)
-        reward, over = torch.stack(rewards).float(), torch.stack(terminated)
+            steps.append(
+                (step.rewards, step.returns, step.terminated, step.truncated, step.final_obs)
+            )
+        rewards, returns, terminated, truncated, after = zip(*steps, strict=True)
+        reward, gained = torch.stack(rewards).float(), torch.stack(returns).float()
+        over, last = torch.stack(terminated), torch.stack(after) if cut else None
         ended = over | torch.stack(truncated) if cut else over
-        gained = self._gained(reward, ended)
-        last = torch.stack(after) if cut else None
         return Rollout(*self._rows(seen), torch.stack(actions), reward, over, ended, gained, last)
 
     def _sight(self) -> Tensor:
@@ -120,25 +119,11 @@ class Collector:
         times = self.env.dynamics.horizon + 1
         return self.env.dynamics.observe(FiniteState(number // times, number % times)), row
 
-    def _gained(self, rewards: Tensor, ended: Tensor) -> Tensor:
-        gained = torch.empty_like(rewards)
-        for t, end in enumerate(ended[..., None]):
-            gained[t] = self._total + self._factor * rewards[t]
-            self._total = gained[t] * ~end
-            self._factor = torch.where(end, 1.0, self._factor * self.env.dynamics.discount)
-        return gained
-
     def tensors(self) -> dict[str, Tensor]:
-        """Return where everything stands, by name; the accounts only once there are any."""
-        found = {f"env.{name}": value for name, value in self.env.tensors().items()}
-        if isinstance(self._total, Tensor):
-            found |= {"total": self._total, "factor": self._factor}
-        return found
+        """Return where the copies stand, by name."""
+        return self.env.tensors()
 
     def put(self, tensors: dict[str, Tensor]) -> None:
         """Go on from where `tensors` were taken."""
-        inner = {n.removeprefix("env."): t for n, t in tensors.items() if n.startswith("env.")}
-        self.env.put(inner)
-        self._obs = inner["obs"]
-        self._total = tensors.get("total", 0.0)
-        self._factor = tensors.get("factor", 1.0)
+        self.env.put(tensors)
+        self._obs = tensors["obs"]

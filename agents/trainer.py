@@ -239,7 +239,9 @@ class Trainer:
         """Go on from where `tensors` of an equal training were taken."""
         own = self.tensors()
         for name, value in tensors.items():
-            place = self._kept.setdefault(name, own.get(name, torch.empty_like(value)))
+            # what the first batch makes, or makes larger, has no place yet
+            fits = name in own and own[name].shape == value.shape
+            place = self._kept.setdefault(name, own[name] if fits else torch.empty_like(value))
             place.copy_(value)
         self._place()
 
