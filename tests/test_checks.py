@@ -49,7 +49,8 @@ def test_a_world_without_tables_passes(drift):
 @pytest.mark.parametrize("name", sorted(LEARNERS))
 def test_learners_pass(name):
     settings = {"learner": Independent()} if name == "pessimistic" else {}
-    learner = make_learner(name, **settings)
+    quick = {"members": 2, "max_epochs": 60} if name.startswith("neural-") else {}
+    learner = make_learner(name, **settings, **quick)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # few answers may be separable, and say so
         checks.check_learner(learner)
