@@ -49,8 +49,7 @@ def test_a_world_without_tables_passes(drift):
 @pytest.mark.parametrize("name", sorted(LEARNERS))
 def test_learners_pass(name):
     settings = {"learner": Independent()} if name == "pessimistic" else {}
-    quick = {"members": 2, "max_epochs": 60} if name.startswith("neural-") else {}
-    learner = make_learner(name, **settings, **quick)
+    learner = make_learner(name, **settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # few answers may be separable, and say so
         checks.check_learner(learner)

@@ -15,11 +15,21 @@ from multiparty_envs.rewards.neural_answers import Groups, Part
 from multiparty_envs.rewards.neural_base import Estimate, NeuralLearner
 from multiparty_envs.rewards.neural_inputs import Table
 from multiparty_envs.rewards.neural_network import Layout
-from multiparty_envs.rewards.neural_training import PlainTraining, Trained
+from multiparty_envs.rewards.neural_training import PlainTraining, Training
+
+
+class PlainLearner(NeuralLearner):
+    """Networks each of which learns from given answers that all count alike."""
+
+    def _training(self, table: Table, answers: Comparisons | Rankings) -> Training:
+        return PlainTraining(self._problem(table, answers))
+
+    def _keep(self, training: Training, weights: Tensor) -> Tensor:
+        return weights
 
 
 @final
-class NeuralPooled(NeuralLearner):
+class NeuralPooled(PlainLearner):
     """One network fitted to all answers, whoever gave them.
 
     Every party gets the same reward, one never asked too; the standard error knows nothing of
@@ -35,9 +45,6 @@ class NeuralPooled(NeuralLearner):
     def _groups(self, part: Part, parties: int) -> Groups:
         return Groups.everything(part, 1)
 
-    def _train(self, table: Table, answers: Comparisons | Rankings) -> Trained:
-        return PlainTraining(self._problem(table, answers)).run()
-
     def _estimate(self, columns: Tensor) -> Estimate:
         return _over_members(columns.expand(-1, self.answered_[1], -1))
 
@@ -46,7 +53,7 @@ class NeuralPooled(NeuralLearner):
 
 
 @final
-class NeuralIndependent(NeuralLearner):
+class NeuralIndependent(PlainLearner):
     """A network fitted to each party's own answers, all of them trained at once.
 
     All networks of a member stop together, when the parties' answers that are held out are
@@ -64,12 +71,6 @@ class NeuralIndependent(NeuralLearner):
     def _groups(self, part: Part, parties: int) -> Groups:
         return Groups.by_party(part, parties)
 
-    def _train(self, table: Table, answers: Comparisons | Rankings) -> Trained:
-        trained = PlainTraining(self._problem(table, answers)).run()
-        asked = torch.tensor(self.asked_, device=trained.weights.device).repeat(self.members)
-        # a network without weights is zero everywhere
-        return trained._replace(weights=trained.weights * asked[:, None])
-
     def _estimate(self, columns: Tensor) -> Estimate:
         return _with_unasked(
             _over_members(columns), self._on("asked_", columns.device), self.asked_
@@ -80,7 +81,7 @@ class NeuralIndependent(NeuralLearner):
 
 
 @final
-class NeuralShared(NeuralLearner):
+class NeuralShared(PlainLearner):
     """A trunk that all parties share and a linear head for each: low rank over a network.
 
     r_m = w_m' phi(step) with phi of `rank` dimensions, as in SharedRep-RLHF and, where phi
@@ -105,9 +106,6 @@ class NeuralShared(NeuralLearner):
 
     def _groups(self, part: Part, parties: int) -> Groups:
         return Groups.everything(part, 1)
-
-    def _train(self, table: Table, answers: Comparisons | Rankings) -> Trained:
-        return PlainTraining(self._problem(table, answers)).run()
 
     def _estimate(self, columns: Tensor) -> Estimate:
         return _with_unasked(

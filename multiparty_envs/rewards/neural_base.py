@@ -29,7 +29,7 @@ from multiparty_envs.rewards.neural_answers import (
 )
 from multiparty_envs.rewards.neural_inputs import INPUTS, Reader, Table, tabulate
 from multiparty_envs.rewards.neural_network import Layout
-from multiparty_envs.rewards.neural_training import CHUNK, Data, Problem, Schedule, Trained
+from multiparty_envs.rewards.neural_training import CHUNK, Data, Problem, Schedule, Training
 from multiparty_envs.streams import Streams
 
 
@@ -97,8 +97,8 @@ class NeuralLearner(PredictingLearner):
         *,
         hidden: Sequence[int] = (32, 32),
         members: int = 5,
-        learning_rate: float = 3e-3,
-        weight_decay: float = 0.01,
+        learning_rate: float = 0.01,
+        weight_decay: float = 0.3,
         batch_size: int = 64,
         max_epochs: int = 200,
         held_out: float = 0.2,
@@ -132,8 +132,12 @@ class NeuralLearner(PredictingLearner):
         """Return which answers each network reads."""
 
     @abstractmethod
-    def _train(self, table: Table, answers: Comparisons | Rankings) -> Trained:
-        """Train what `_problem` says, and keep what else is learned."""
+    def _training(self, table: Table, answers: Comparisons | Rankings) -> Training:
+        """Return the training of what `_problem` says."""
+
+    @abstractmethod
+    def _keep(self, training: Training, weights: Tensor) -> Tensor:
+        """Keep what else was learned with `weights` [E * n, P]; return those to use."""
 
     @abstractmethod
     def _estimate(self, columns: Tensor) -> Estimate:
@@ -150,34 +154,41 @@ class NeuralLearner(PredictingLearner):
             TypeError: when they are neither `Comparisons` nor `Rankings`.
             ValueError: when there are none, or what the networks read is not finite.
         """
+        training = self.training(comparisons)
+        weights, self.trace_ = training.run()
+        table = training.data.table
+        self.weights_ = self._finished(self._keep(training, weights), table)
+        return self
+
+    def training(self, comparisons: Comparisons | Rankings) -> Training:
+        """Return the training that `fit` would run to its end, before its first step."""
         answers = _without_unused(expect_answers(comparisons))
-        reader, bank = Reader.of(self.inputs, answers.segments), answers.segments
+        reader = Reader.of(self.inputs, answers.segments)
         self.obs_shape_, self.action_shape_ = reader.obs_shape, reader.action_shape
         self.num_actions_, self.num_features_ = reader.num_actions, reader.num_features
-        table = tabulate(reader, bank)
+        table = tabulate(reader, answers.segments)
         table, self.input_mean_, self.input_std_ = table.standardised()
         self.answered_ = (table.inputs.shape[1], answers.num_parties)
         self.asked_ = answers.counts > 0
         self._placed: dict[tuple[str, torch.device], Tensor] = {}
-        trained = self._train(table, answers)
-        self.trace_ = trained.trace
-        self.weights_ = self._finished(trained.weights, table)
-        return self
+        return self._training(table, answers)
 
     def _problem(self, table: Table, answers: Comparisons | Rankings) -> Problem:
         streams, (inputs, parties) = Streams(self.seed), self.answered_
-        layout = self._layout(inputs, parties)
-        count = self.members * self._networks(parties)
-        initial = layout.initial(streams.numpy("first weights"), count)
+        layout, networks = self._layout(inputs, parties), self._networks(parties)
         train, held_out = split(
             answers.party, self.held_out, self.members, streams.numpy("answers held out")
         )
         watched = held_out if len(held_out.party) else train
-        groups = (self._groups(part, parties) for part in (train, watched))
+        groups = [self._groups(part, parties) for part in (train, watched)]
+        initial = layout.initial(streams.numpy("first weights"), self.members * networks)
+        initial = initial.reshape(self.members, networks, layout.size)
+        # a network that learns from nobody is zero everywhere
+        initial *= (groups[0].count > 0)[:, None]
         return Problem(
             layout=layout,
             data=Data(table, orders_of(answers), *groups),
-            initial=initial.reshape(self.members, -1, layout.size),
+            initial=initial,
             schedule=Schedule(
                 learning_rate=self.learning_rate,
                 weight_decay=self.weight_decay,
@@ -198,8 +209,9 @@ class NeuralLearner(PredictingLearner):
             share = torch.tensor(table.counts() / lengths.sum(), dtype=torch.float32)
             inputs = torch.tensor(table.inputs, device=weights.device)
             size = max(1, CHUNK // (len(weights) * max(layout.widths)))
-            for part, own in zip(inputs.split(size), share.split(size), strict=True):
-                out = layout.outputs(weights, part.expand(len(weights), -1, -1))
+            parts = layout.parts(weights)
+            for some, own in zip(inputs.split(size), share.split(size), strict=True):
+                out = layout.outputs(parts, some.expand(len(weights), -1, -1))
                 shift -= own.to(out.device) @ out[:, None]
         scale = table.unit
         return (
@@ -231,10 +243,10 @@ class NeuralLearner(PredictingLearner):
     def _columns(self, inputs: Tensor) -> Tensor:
         """[B, I] -> [E, H, B], every member's rewards by columns."""
         layout, weights = self._layout(*self.answered_), self._on("weights_", inputs.device)
-        flat = weights.flatten(0, 1)
-        out = layout.outputs(flat, inputs.expand(len(flat), -1, -1))
+        parts = layout.parts(weights.flatten(0, 1))
+        out = layout.outputs(parts, inputs.expand(len(parts[0]), -1, -1))
         if layout.heads:
-            return torch.bmm(out, layout.head(flat)).transpose(1, 2)
+            return torch.bmm(out, layout.head(parts)).transpose(1, 2)
         return out[..., 0].unflatten(0, weights.shape[:2])
 
     def _read(self, steps: Steps) -> tuple[Tensor, torch.dtype]:

@@ -19,7 +19,7 @@ from multiparty_envs.rewards.neural_answers import Groups, Part
 from multiparty_envs.rewards.neural_base import Estimate, NeuralLearner
 from multiparty_envs.rewards.neural_inputs import Table
 from multiparty_envs.rewards.neural_network import Layout
-from multiparty_envs.rewards.neural_training import MixtureTraining, Trained
+from multiparty_envs.rewards.neural_training import MixtureTraining, Training
 from multiparty_envs.rewards.newton import ConvergenceWarning
 from multiparty_envs.streams import Streams
 
@@ -70,20 +70,22 @@ class NeuralMixture(NeuralLearner):
     def _groups(self, part: Part, parties: int) -> Groups:
         return Groups.everything(part, self.clusters_)
 
-    def _train(self, table: Table, answers: Comparisons | Rankings) -> Trained:
+    def _training(self, table: Table, answers: Comparisons | Rankings) -> Training:
         start = self._start(table, answers)
         self.clusters_ = start.shape[1]
-        training = MixtureTraining(self._problem(table, answers), start.T, self.asked_)
-        trained = training.run()
-        rows = torch.arange(len(answers), device=trained.weights.device)
-        each = training.expect(trained.weights, rows.expand(self.members, self.clusters_, -1))
-        found = each.mean(dim=0).T.cpu().numpy().astype(np.float64)
+        return MixtureTraining(self._problem(table, answers), start.T, self.asked_)
+
+    def _keep(self, training: Training, weights: Tensor) -> Tensor:
+        assert isinstance(training, MixtureTraining)
+        every = torch.arange(len(training.data.orders.party), device=weights.device)
+        each = training.expect(weights, every.expand(self.members, self.clusters_, -1))
+        found = each.mean(dim=0).T.cpu().numpy().astype(np.float64)  # [M, C]
         share = found[self.asked_].mean(axis=0)
         found[~self.asked_] = share
         order = np.argsort(-share, kind="stable")
         self.responsibilities_, self.share_ = found[:, order].copy(), share[order]
-        networks = trained.weights.unflatten(0, (self.members, self.clusters_))
-        return trained._replace(weights=networks[:, order.tolist()].flatten(0, 1))
+        networks = weights.unflatten(0, (self.members, self.clusters_))
+        return networks[:, order.tolist()].flatten(0, 1)
 
     def _start(self, table: Table, answers: Comparisons | Rankings) -> np.ndarray:
         """[M, C] responsibilities of a linear mixture over random features of the steps."""

@@ -55,9 +55,14 @@ class Layout:
             parts[-1][:, :, 1:] = 0.0
         return np.concatenate([p.reshape(count, -1) for p in parts], axis=1, dtype=np.float32)
 
-    def outputs(self, weights: Tensor, inputs: Tensor) -> Tensor:
-        """Return [N, B, Z] of the networks `weights` [N, P] at `inputs` [N, B, I]."""
-        parts = self._parts(weights)
+    def parts(self, weights: Tensor) -> list[Tensor]:
+        """Return views of `weights` [N, P]: each layer's, its biases, and last the heads."""
+        sizes = [math.prod(shape) for shape in self._shapes]
+        split = weights.split(sizes, dim=1)
+        return [part.unflatten(1, shape) for part, shape in zip(split, self._shapes, strict=True)]
+
+    def outputs(self, parts: list[Tensor], inputs: Tensor) -> Tensor:
+        """Return [N, B, Z] of N networks, whose weights are `parts`, at `inputs` [N, B, I]."""
         hidden = inputs
         for layer in range(len(self.widths) - 1):
             hidden = torch.baddbmm(parts[2 * layer + 1], hidden, parts[2 * layer])
@@ -65,20 +70,15 @@ class Layout:
                 hidden = torch.relu_(hidden)
         return hidden
 
-    def head(self, weights: Tensor) -> Tensor:
-        """Return the heads [N, Z, M] of the networks `weights` [N, P]."""
-        heads = self._parts(weights)[-1]
+    def head(self, parts: list[Tensor]) -> Tensor:
+        """Return the heads [N, Z, M]."""
+        heads = parts[-1]
         return heads[:, :, :1] + heads[:, :, 1:]
 
     def shifted(self, weights: Tensor, shift: Tensor, scale: float) -> Tensor:
         """Return weights [N, P] of the networks whose outputs are (old + shift [N, 1, Z]) scale."""
-        parts = [part.clone() for part in self._parts(weights)]
+        parts = [part.clone() for part in self.parts(weights)]
         place = 2 * (len(self.widths) - 2)
         parts[place] = parts[place] * scale
         parts[place + 1] = (parts[place + 1] + shift) * scale
         return torch.cat([part.flatten(1) for part in parts], dim=1)
-
-    def _parts(self, weights: Tensor) -> list[Tensor]:
-        sizes = [math.prod(shape) for shape in self._shapes]
-        split = weights.split(sizes, dim=1)
-        return [part.unflatten(1, shape) for part, shape in zip(split, self._shapes, strict=True)]

@@ -58,8 +58,8 @@ def test_a_loaded_learner_is_the_same_to_the_last_bit(simulate, tmp_path, name):
     for ours, theirs in zip(predictions(learner, data), predictions(again, data), strict=True):
         assert ours.dtype == theirs.dtype
         assert np.array_equal(ours, theirs)
-    pairs = zip(predictions(learner.fit(other), data), predictions(again.fit(other), data))
-    assert all(np.array_equal(ours, theirs) for ours, theirs in pairs)
+    ours, theirs = (predictions(one.fit(other), data) for one in (learner, again))
+    assert all(map(np.array_equal, ours, theirs))
     # what is saved again is what was saved before
     save_learner(tmp_path / "twice.safetensors", load_learner(path))
     assert (tmp_path / "twice.safetensors").read_bytes() == path.read_bytes()
