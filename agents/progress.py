@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
@@ -22,6 +22,8 @@ class Progress:
     returns: np.ndarray  # [M] the parties' mean returns lately, in the units of the rewards
     weights: np.ndarray  # [M], or [1] where the welfare is not that of the policy
     policy: Policy  # as it is now
+    # what else the trainer measured in the batch by name, such as "kl" or "entropy"
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 Callback = Callable[[Progress], bool | None]
