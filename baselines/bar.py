@@ -128,10 +128,6 @@ def _bar(progress: Progress, seconds: float, speed: float, width: int) -> Any:
         require("rich.progress_bar").ProgressBar(total, progress.steps, width=width),
         f"{progress.steps:,}/{total:,} steps",
         f"{speed:,.0f} steps/s",
-        f"{_clock(seconds)}, {_clock(left)} left",
+        f"{timedelta(seconds=round(left))} left",
     )
     return row
-
-
-def _clock(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))

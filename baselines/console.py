@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 LOG_WIDTH = 150
 """Columns assumed where nobody looks (a pipe, a log file)."""
 
+SHOWN = 2
+"""So many of the kinds of things that are under way are named: more fill the line."""
+
 LOG_EVERY = 10.0
 """Seconds between two progress lines in a log file."""
 
@@ -38,7 +41,9 @@ def print_tables(console: Console, tables: Iterable[Table]) -> None:
     """Print tables one below the other."""
     rich_table = require("rich.table")
     for table in tables:
-        shown = rich_table.Table(title=table.title, title_justify="left", pad_edge=False)
+        # by itself: a table's own title is folded to the table's width
+        console.print(table.title, style="italic")
+        shown = rich_table.Table(pad_edge=False)
         for number, column in enumerate(table.columns):
             # only the names stay whole on a narrow terminal: numbers can be put together again
             shown.add_column(column, no_wrap=number == 0)
@@ -73,8 +78,11 @@ class Counter:
 
     def _running(self) -> str:
         """Return what is under way: the first of those that are not finished."""
-        # one of each kind: eight processes may be at seeds of the same method
-        return " · ".join(dict.fromkeys(self._waiting[: self._at_once]))
+        running = self._waiting[: self._at_once]
+        # a name for each kind: eight processes may be at seeds of the same method
+        shown = list(dict.fromkeys(running))[:SHOWN]
+        others = sum(what not in shown for what in running)
+        return " · ".join(shown) + (f" and {others} more" if others else "")
 
     def advance(self, what: str) -> None:
         """Count one more, `what` being its short name."""
