@@ -168,7 +168,11 @@ def _play(
         _chunk(dynamics, act, rewards, seeds[first : first + CHUNK])
         for first in range(0, episodes, CHUNK)
     ]
-    return Evaluation(*map(np.concatenate, zip(*parts, strict=True)))
+    returns = np.concatenate([part.returns for part in parts])
+    # without discount both are the same numbers, which may be many
+    plain = [part.undiscounted for part in parts] if dynamics.discount != 1.0 else None
+    undiscounted = returns if plain is None else np.concatenate(plain)
+    return Evaluation(returns, undiscounted, np.concatenate([part.lengths for part in parts]))
 
 
 def _chunk(
@@ -181,20 +185,20 @@ def _chunk(
     state = dynamics.initial(count, draw)
     running, lengths, worth = np.ones(count, dtype=bool), np.zeros(count, dtype=np.int64), 1.0
     total: Any = 0.0
-    undiscounted: Any = 0.0
+    plain: Any = 0.0
     for _ in range(dynamics.horizon):
         action = act(state)
         expect.shape(action, count, *(dynamics.action_space.shape or ()), name="action")
         after = dynamics.transition(state, action, draw)
         # ended copies step on, but what that gives, be it infinite, is nobody's
         reward = np.where(running[:, None], _rewards(dynamics, rewards, state, action, after), 0.0)
-        total, undiscounted = total + worth * reward, undiscounted + reward
+        total, plain = total + worth * reward, plain + reward
         lengths += running
         running &= ~dynamics.terminated(after)
         if not running.any():
             break
         state, worth = after, worth * dynamics.discount
-    return _Sums(total, undiscounted, lengths)
+    return _Sums(total, plain, lengths)
 
 
 def _rewards(

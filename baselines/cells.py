@@ -92,10 +92,15 @@ def trainer_of(cell: Cell) -> ModuleType:
 
 
 def is_planned(cell: Cell) -> bool:
-    """Return whether a cell's policy is planned in tables; the others are trained."""
+    """Return whether a cell's policy is planned in tables; the others are trained.
+
+    Oracles are, wherever that can be done: tables do not hold the returns of level "episode".
+    """
     kind = parse_method(cell.method).kind
-    oracle = kind == "oracle" and isinstance(_task(cell.env, cell.knobs).world, FiniteMDP)
-    return kind == "random" or oracle or cell.optimiser == "exact"
+    if kind == "random" or cell.optimiser == "exact":
+        return True
+    finite = isinstance(_task(cell.env, cell.knobs).world, FiniteMDP)
+    return kind == "oracle" and finite and cell.level != "episode"
 
 
 def _plan(cell: Cell, method: Method) -> np.ndarray:

@@ -42,4 +42,4 @@ def _actions(space: Any) -> str:
         return str(space.n)
     if isinstance(space, MultiDiscrete):
         return "×".join(map(str, space.nvec.flat))
-    return f"{'×'.join(map(str, space.shape))} real"
+    return f"{'×'.join(map(str, space.shape)) or 1} real"

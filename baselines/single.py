@@ -78,12 +78,14 @@ def train_agent(cell: Cell, out: Path | None = None, *, tensorboard: bool = Fals
 
 def _check(cell: Cell) -> None:
     """Refuse what cannot be trained before anything is written."""
-    parse_method(cell.method)
+    kind = parse_method(cell.method).kind
     expect.choice(cell.level, LEVELS, name="level")
     config_of(cell)
     task = make_task(cell.env, dict(cell.knobs))
     if is_planned(cell):
         _ = task.mdp  # no tables, no plan
+        if cell.level == "episode" and kind != "random":
+            raise ValueError("level 'episode' is not planned for; choose --optimiser ppo or sb3")
     else:
         trainer_of(cell)
 

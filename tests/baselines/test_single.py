@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Discrete
 
+from agents.policy import TablePolicy
 from baselines import cells
 from baselines.cells import make_policy, seen_world, training_scale
 from baselines.cli import main
@@ -156,10 +157,11 @@ def test_every_level_is_trained_evaluated_and_drawn(pushes, multiparty, env, lev
 
 
 def test_an_episodes_policy_sees_what_was_accrued():
-    cell = Cell("Delivery-v0", "oracle+max-min", "ppo", 0, level="episode")
-    assert seen_world(cell) is cells._task("Delivery-v0", ()).world  # planned
-    cell = Cell("Delivery-v0", "single-reward", "ppo", 0, labels=60, level="episode")
-    assert isinstance(seen_world(cell), AccruedReturns)
+    for method in ("single-reward", "oracle+max-min"):
+        cell = Cell("Delivery-v0", method, "ppo", 0, labels=60, level="episode")
+        assert isinstance(seen_world(cell), AccruedReturns)
+    step = Cell("Delivery-v0", "single-reward", "ppo", 0, labels=60, level="step")
+    assert seen_world(step) is cells._task("Delivery-v0", ()).world
 
 
 def test_oracles_plan_for_their_level():
@@ -168,8 +170,13 @@ def test_oracles_plan_for_their_level():
     assert not np.array_equal(
         table, make_policy(Cell("Delivery-v0", "oracle+max-min", "", 0)).table
     )
-    with pytest.raises(ValueError, match="level should be step or policy"):
-        make_policy(Cell("Delivery-v0", "oracle+max-min", "", 0, level="episode"))
+
+
+def test_where_an_oracle_cannot_plan_it_is_trained(multiparty):
+    options = ("--method", "oracle+max-min", "--level", "episode")
+    run = Path(train(multiparty, "Delivery-v0", *options))
+    assert (run / "log.csv").is_file()
+    assert not isinstance(load_agent(run)[1], TablePolicy)
 
 
 def test_settings_reach_the_trainer_and_the_manifest(multiparty, monkeypatch):
@@ -206,6 +213,7 @@ def test_settings_reach_the_trainer_and_the_manifest(multiparty, monkeypatch):
         (["--set", "epochs=2.5"], "epochs should be a whole number"),
         (["--knobs", "num_partys=8"], "Did you mean 'num_parties'"),
         (["--knobs", "conflict=2"], "conflict should be in"),
+        (["--level", "episode", "--optimiser", "exact"], "choose --optimiser ppo or sb3"),
         (["--steps", "0"], "total_steps should be 1 or more"),
     ],
 )
