@@ -141,7 +141,7 @@ def test_the_likeliest_actions_are_evaluated_exactly_too(seed, random_world):
 
 
 @pytest.mark.parametrize("centred", [False, True])
-@pytest.mark.parametrize("env", ENVS)
+@pytest.mark.parametrize("env", ["Condorcet-v0", "Delivery-v0", "LinearBandit-v0", "Timetable-v0"])
 def test_simulated_units_are_those_of_the_tables(env, centred):
     mdp = make_dynamics(env)
     found = simulated_scale(mdp, None, 4000, seed=2, centred=centred)

@@ -29,9 +29,16 @@ class Screen(Console):
         return re.sub(r"\x1b\[[?\d;]*[a-zA-Z]", "", self.file.getvalue())  # without colours
 
 
-def progress(iteration, returns, weights, iterations=4):
+def progress(iteration, returns, weights, iterations=4, steps=None):
     returns, weights = np.array(returns, dtype=np.float32), np.array(weights, dtype=np.float32)
-    return Progress(iteration, iterations, 1000 * iteration, returns, weights, POLICY)
+    return Progress(
+        iteration=iteration,
+        iterations=iterations,
+        steps=steps or 1000 * iteration,
+        returns=returns,
+        weights=weights,
+        policy=POLICY,
+    )
 
 
 @pytest.fixture
@@ -73,8 +80,7 @@ def test_of_many_parties_the_worst_off_are_shown(clock, width):
     screen = Screen(width=width)
     returns = np.arange(40.0)[::-1]
     names = [f"{m:02d}" for m in range(40)]
-    steps = 10_000_000
-    told = Progress(5, 10, steps, returns, returns / 100, POLICY)
+    told = progress(5, returns, returns / 100, iterations=10, steps=10_000_000)
     draw(screen, [told], names, clock)
     lines = [line.split() for line in screen.text.splitlines()]
     assert ["worst", "mean", *names[: 40 - FEW - 1 : -1]] in lines
