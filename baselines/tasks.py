@@ -46,10 +46,12 @@ class Task(ABC):
     """One environment and the source of its answers.
 
     Attributes:
+        name: id of the environment without its namespace.
         world: the environment, with the true rewards that only evaluation may read.
         labels: answers to learn from if no other number is asked for.
     """
 
+    name: str
     world: Dynamics
     labels: int
 
@@ -63,7 +65,7 @@ class Task(ABC):
         if isinstance(self.world, FiniteMDP):
             return self.world
         raise TypeError(
-            f"{type(self.world).__name__} is not finite: it has no tables and no exact optimum. "
+            f"{self.name} is not finite: it has no tables and no exact optimum. "
             "Try `multiparty train` with --optimiser ppo or sb3 and a method that learns"
         )
 
@@ -91,8 +93,8 @@ class Simulated(Task):
 
     labels = LABELS
 
-    def __init__(self, world: Dynamics) -> None:
-        self.world = world
+    def __init__(self, name: str, world: Dynamics) -> None:
+        self.name, self.world = name, world
 
     def answers(self, seed: int, labels: int = 0) -> Answers:
         """Return fresh simulated answers."""
@@ -127,8 +129,8 @@ class Recorded(Task):
     the luck of their held-out answers.
     """
 
-    def __init__(self, mdp: FiniteMDP, data: str) -> None:
-        self.world = mdp
+    def __init__(self, name: str, world: Dynamics, data: str) -> None:
+        self.name, self.world = name, world
         self._recorded = Comparisons.from_choices(load(data))
         self.labels = len(self.answers(0).train)
 
@@ -173,10 +175,9 @@ def make_task(env: str, knobs: Mapping[str, Any] | None = None) -> Task:
     name = env_name(env)
     world = make_dynamics(name, **(knobs or {}))
     # recorded people answered for nobody but themselves: other parties' answers are simulated
-    recorded = name in RECORDED and not OTHER_PARTIES & set(knobs or {})
-    if recorded and isinstance(world, FiniteMDP):
-        return Recorded(world, RECORDED[name])
-    return Simulated(world)
+    if name in RECORDED and not OTHER_PARTIES & set(knobs or {}):
+        return Recorded(name, world, RECORDED[name])
+    return Simulated(name, world)
 
 
 def _thinned(answers: Comparisons, labels: int, rng: np.random.Generator) -> Comparisons:

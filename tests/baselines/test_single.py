@@ -112,7 +112,7 @@ def test_what_needs_tables_is_refused_before_anything_is_written(
 def test_comparisons_need_tables(pushes, multiparty, tmp_path):
     status, _, err = multiparty("compare", "Delivery-v0", ENV)
     assert status == 2
-    assert "Pushes is not finite" in err
+    assert f"{ENV} is not finite" in err
     assert "multiparty train" in err
     assert not list(tmp_path.iterdir())
 
