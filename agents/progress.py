@@ -22,7 +22,8 @@ class Progress:
     returns: np.ndarray  # [M] the parties' mean returns lately, in the units of the rewards
     weights: np.ndarray  # [M], or [1] where the welfare is not that of the policy
     policy: Policy  # as it is now
-    metrics: Mapping[str, float] = field(default_factory=dict)  # of the update, by name
+    # what else the trainer measured in the batch by name, such as "kl" or "entropy"
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 Callback = Callable[[Progress], bool | None]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gymnasium.spaces import Discrete
+from typing import Any
+
+from gymnasium.spaces import Discrete, MultiDiscrete
 
 from baselines.summary import Table
 from multiparty_envs.dynamics import FiniteMDP
@@ -22,14 +24,22 @@ def _line(name: str) -> tuple[str, ...]:
     population = dynamics.population
     # only worlds that are tables can be planned exactly
     finite = isinstance(dynamics, FiniteMDP)
-    actions = dynamics.action_space
     sizes = (
         population.num_parties,
         population.num_clusters,
         dynamics.num_states if finite else "–",
-        actions.n if isinstance(actions, Discrete) else actions,
+        _actions(dynamics.action_space),
         population.num_features,
         dynamics.horizon,
         "known" if finite else "not known",
     )
     return (f"multiparty/{name}", *map(str, sizes))
+
+
+def _actions(space: Any) -> str:
+    """Return how many actions there are, as 4 or 3×3×3, or how many real numbers one is."""
+    if isinstance(space, Discrete):
+        return str(space.n)
+    if isinstance(space, MultiDiscrete):
+        return "×".join(map(str, space.nvec.flat))
+    return f"{'×'.join(map(str, space.shape)) or 1} real"
