@@ -127,21 +127,18 @@ def test_networks_learn_in_the_loop(name, world, tmp_path):
     np.testing.assert_array_equal(found.policy.probabilities(obs), again.policy.probabilities(obs))
 
 
-def test_the_loop_serves_the_worst_off(make_grid):
-    world = make_grid(
-        features=np.random.default_rng(1).normal(size=(16, 4, 2)),
-        population=Population(np.array([[1.0, 1.0, -0.6], [0.3, 0.3, 1.0]])),
-    )
-    config = LoopConfig(labels=3_000, ppo=PPOConfig(total_steps=60_000, num_copies=128))
+def test_the_loop_serves_the_worst_off():
+    """A fifth of the people wants the opposite: one reward for all leaves them with nothing."""
+    world = make_dynamics("Delivery-v0")
+    config = LoopConfig(labels=2_000, ppo=PPOConfig(total_steps=60_000))
     scale = party_scale(world, "range")
-    worst = {}
-    for learner in (Independent(), Pooled()):
+    worst = []
+    for learner in (Mixture(2), Pooled()):
         found = rlhf.train(world, learner, welfare=MaxMin(), config=config)
         returns = policy_returns(world, tabulate(found.policy, world))
-        worst[type(learner)] = scale.returns(returns).min()
-    best = solve(world, MaxMin(), scale=scale).welfare
-    assert worst[Independent] > 0.9 * best
-    assert worst[Independent] > worst[Pooled] + 0.1
+        worst.append(scale.returns(returns).min())
+    assert worst[0] > 0.85 * solve(world, MaxMin(), scale=scale).welfare
+    assert worst[1] < 0.1
 
 
 def test_people_who_always_skip_are_given_up(make_grid):
