@@ -19,7 +19,7 @@ from baselines.tasks import Answers, Task, make_task
 from multiparty_envs import expect
 from multiparty_envs.dynamics import FiniteMDP
 from multiparty_envs.feedback import Comparisons, Steps
-from multiparty_envs.rewards import LinearLearner, make_learner
+from multiparty_envs.rewards import PredictingLearner, make_learner
 from multiparty_envs.rewards.selection import HELD_OUT
 from multiparty_envs.streams import Streams
 from multiparty_envs.welfare import Scale, make_welfare
@@ -78,7 +78,7 @@ def make_policy(cell: Cell) -> Policy:
     )
 
 
-def _learner(cell: Cell) -> LinearLearner | None:
+def _learner(cell: Cell) -> PredictingLearner | None:
     """Return the fitted learner of a cell, or None where nothing is learned."""
     method = parse_method(cell.method)
     if method.kind != "learned":
@@ -91,7 +91,7 @@ def _repetition(cell: Cell) -> tuple[str, Knobs, int, int]:
     return cell.env, cell.knobs, cell.seed, cell.labels or _task(cell.env, cell.knobs).labels
 
 
-def reward_table(mdp: FiniteMDP, learner: LinearLearner) -> np.ndarray:
+def reward_table(mdp: FiniteMDP, learner: PredictingLearner) -> np.ndarray:
     """Return the learned rewards of every cell and action, [S, A, M]."""
     shape = (mdp.num_states, mdp.num_actions)
     seen = mdp.observations_at(0)
@@ -104,7 +104,7 @@ def reward_table(mdp: FiniteMDP, learner: LinearLearner) -> np.ndarray:
 
 
 def party_accuracy(
-    method: Method, learner: LinearLearner | None, task: Task, held_out: Comparisons
+    method: Method, learner: PredictingLearner | None, task: Task, held_out: Comparisons
 ) -> np.ndarray:
     """Return the share of its held-out answers that is predicted right for each party, [M].
 
@@ -173,12 +173,12 @@ def _answers(env: str, knobs: Knobs, seed: int, labels: int) -> Answers:
 
 
 @lru_cache(maxsize=64)
-def _fitted(env: str, knobs: Knobs, seed: int, labels: int, learner: str) -> LinearLearner:
+def _fitted(env: str, knobs: Knobs, seed: int, labels: int, learner: str) -> PredictingLearner:
     train = _answers(env, knobs, seed, labels).train
     # the plot of welfare against labels goes down to less than one answer a person
     few = HELD_OUT * train.counts.max() < 1
     fitted = make_learner(learner, **(SMALLEST.get(learner, {}) if few else {})).fit(train)
-    if not isinstance(fitted, LinearLearner):
+    if not isinstance(fitted, PredictingLearner):
         raise TypeError(f"the learner {learner!r} should predict answers, does not")
     return fitted
 
