@@ -241,7 +241,8 @@ def test_a_network_without_hidden_layers_is_logistic_regression(simulate):
     exact = Pooled(ridge=0.0).fit(data)
     steps = Steps(None, None, np.random.default_rng(0).normal(size=(20, 3)))
     ours, theirs = (one.rewards(steps)[:, 0] for one in (learner, exact))
-    assert ours - ours.mean() == pytest.approx(theirs - theirs.mean(), abs=1e-3)
+    # near its top a likelihood in float32 is flat over the root of its rounding
+    assert ours - ours.mean() == pytest.approx(theirs - theirs.mean(), abs=5e-3)
     assert learner.log_likelihood(data).sum() == pytest.approx(
         exact.log_likelihood(data).sum(), abs=1e-3
     )
