@@ -22,7 +22,7 @@ from baselines.tasks import Answers, Task, make_task
 from multiparty_envs import expect
 from multiparty_envs.dynamics import Dynamics, FiniteMDP
 from multiparty_envs.feedback import Comparisons
-from multiparty_envs.rewards import LinearLearner, make_learner
+from multiparty_envs.rewards import PredictingLearner, make_learner
 from multiparty_envs.rewards.selection import HELD_OUT
 from multiparty_envs.streams import Streams
 from multiparty_envs.welfare import Scale, make_welfare
@@ -140,7 +140,7 @@ def seen_world(cell: Cell) -> Dynamics:
     return AccruedReturns(world, rewards, training_scale(cell))
 
 
-def _learner(cell: Cell) -> LinearLearner | None:
+def _learner(cell: Cell) -> PredictingLearner | None:
     """Return the fitted learner of a cell, or None where nothing is learned."""
     method = parse_method(cell.method)
     if method.kind != "learned":
@@ -154,7 +154,7 @@ def _repetition(cell: Cell) -> tuple[str, Knobs, int, int]:
 
 
 def party_accuracy(
-    method: Method, learner: LinearLearner | None, task: Task, held_out: Comparisons
+    method: Method, learner: PredictingLearner | None, task: Task, held_out: Comparisons
 ) -> np.ndarray:
     """Return the share of its held-out answers that is predicted right for each party, [M].
 
@@ -223,12 +223,12 @@ def _answers(env: str, knobs: Knobs, seed: int, labels: int) -> Answers:
 
 
 @lru_cache(maxsize=64)
-def _fitted(env: str, knobs: Knobs, seed: int, labels: int, learner: str) -> LinearLearner:
+def _fitted(env: str, knobs: Knobs, seed: int, labels: int, learner: str) -> PredictingLearner:
     train = _answers(env, knobs, seed, labels).train
     # the plot of welfare against labels goes down to less than one answer a person
     few = HELD_OUT * train.counts.max() < 1
     fitted = make_learner(learner, **(SMALLEST.get(learner, {}) if few else {})).fit(train)
-    if not isinstance(fitted, LinearLearner):
+    if not isinstance(fitted, PredictingLearner):
         raise TypeError(f"the learner {learner!r} should predict answers, does not")
     return fitted
 

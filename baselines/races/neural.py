@@ -87,8 +87,9 @@ def _pairs(answers: Comparisons) -> list[Pair]:
     from baselines.races.peers_neural import Fragment, Pair
 
     bank = answers.segments
-    # copies: torch warns of arrays that may not be written to
-    fragments = [Fragment(o.copy(), a.copy()) for o, a in zip(bank.obs, bank.action, strict=True)]
+    # an observation after the last step, which nothing reads; and copies, to be written to
+    seen = np.concatenate([bank.obs, bank.obs[:, -1:]], axis=1)
+    fragments = [Fragment(o, a.copy()) for o, a in zip(seen, bank.action, strict=True)]
     rows = zip(answers.first, answers.second, answers.label, strict=True)
     return [Pair(fragments[a], fragments[b], float(label)) for a, b, label in rows]
 

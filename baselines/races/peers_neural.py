@@ -1,7 +1,10 @@
 """The published way of learning a network from comparisons, written plainly from its description.
 
-Preference-based reward learning after [Christiano2017] as the libraries of the field train it:
-the fragments of a pair are passed through the network one after the other, pair after pair.
+Preference-based reward learning after [Christiano2017] in the steps that the field's library takes
+(imitation 1.0.1, `BasicRewardTrainer`): pair after pair, each fragment is unfolded into
+transitions, which are turned into tensors, made a network's inputs and passed through it; then
+comes one loss for the batch. Its log, progress bar and checks of types are left out, so the
+library itself is slower than this.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ THRESHOLD = 50.0  # differences of returns are cut to this before the exponentia
 class Fragment(NamedTuple):
     """Steps of one episode."""
 
-    obs: np.ndarray  # [L, O] float32
+    obs: np.ndarray  # [L + 1, O] float32, the one after the last step too
     action: np.ndarray  # [L] int64
 
 
@@ -53,8 +56,8 @@ class PairByPair:
         self._num_actions = num_actions
         self._optimiser = torch.optim.Adam(self.network.parameters(), lr=learning_rate)
 
-    def step(self, batch: list[Pair]) -> float:
-        """Make one gradient step; return the loss."""
+    def step(self, batch: list[Pair]) -> tuple[float, float]:
+        """Make one gradient step; return the loss and the share of pairs predicted right."""
         chances = torch.empty(len(batch))
         for row, pair in enumerate(batch):
             chances[row] = self._chance(self._rewards(pair.first), self._rewards(pair.second))
@@ -63,13 +66,22 @@ class PairByPair:
         self._optimiser.zero_grad()
         loss.backward()
         self._optimiser.step()
-        return loss.item()
+        right = ((chances > 0.5) == (labels > 0.5)).float().mean()
+        return loss.item(), right.item()
 
     def _rewards(self, fragment: Fragment) -> Tensor:
         """[L]."""
-        action = nn.functional.one_hot(torch.as_tensor(fragment.action), self._num_actions)
-        inputs = torch.cat([torch.as_tensor(fragment.obs), action.float()], dim=1)
-        return self.network(inputs).squeeze(1)
+        done = np.zeros(len(fragment.action), dtype=bool)
+        transitions = (fragment.obs[:-1], fragment.action, fragment.obs[1:], done)
+        obs, action, next_obs, done = (torch.as_tensor(part) for part in transitions)
+        # all four are made inputs, of which a network reads those that it was built for
+        inputs = (
+            obs.float(),
+            nn.functional.one_hot(action, self._num_actions).float(),
+            next_obs.float(),
+            done.float(),
+        )
+        return self.network(torch.cat(inputs[:2], dim=1)).squeeze(1)
 
     def _chance(self, first: Tensor, second: Tensor) -> Tensor:
         """Scalar, that the first is preferred."""

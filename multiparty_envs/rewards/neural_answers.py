@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple, final
 
 import numpy as np
@@ -56,6 +57,20 @@ def order_likelihood(utility: np.ndarray, orders: Orders) -> np.ndarray:
         # nothing was chosen where nothing is left
         value -= np.where(stages[..., stage] > 0, stages[..., stage] * total, 0.0)
     return value
+
+
+def without_unused(answers: Comparisons | Rankings) -> Comparisons | Rankings:
+    """Return the same answers on a bank of only those segments that they are about."""
+    places = [getattr(answers, name) for name in answers.POINTERS]
+    used = np.zeros(answers.segments.num_segments + 1, dtype=bool)
+    for place in places:
+        used[place] = True  # -1, which is no segment, is the last
+    used[-1] = False
+    if used[:-1].all():
+        return answers
+    number = np.append(np.cumsum(used[:-1]) - 1, -1)
+    moved = {name: number[getattr(answers, name)] for name in answers.POINTERS}
+    return replace(answers, segments=answers.segments.subset(used[:-1]), **moved)
 
 
 class Part(NamedTuple):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +25,7 @@ from multiparty_envs.rewards.neural_answers import (
     order_likelihood,
     orders_of,
     split,
+    without_unused,
 )
 from multiparty_envs.rewards.neural_inputs import INPUTS, Reader, Table, tabulate
 from multiparty_envs.rewards.neural_network import Layout
@@ -162,7 +162,7 @@ class NeuralLearner(PredictingLearner):
 
     def training(self, comparisons: Comparisons | Rankings) -> Training:
         """Return the training that `fit` would run to its end, before its first step."""
-        answers = _without_unused(expect_answers(comparisons))
+        answers = without_unused(expect_answers(comparisons))
         reader = Reader.of(self.inputs, answers.segments)
         self.obs_shape_, self.action_shape_ = reader.obs_shape, reader.action_shape
         self.num_actions_, self.num_features_ = reader.num_actions, reader.num_features
@@ -290,7 +290,7 @@ class NeuralLearner(PredictingLearner):
     ) -> tuple[np.ndarray, np.ndarray, Orders]:
         """[E, K, C, J] returns by every case of every member, weights [E, K, C] that sum to one."""
         self._check_fitted()
-        answers = _without_unused(expect_answers(comparisons))
+        answers = without_unused(expect_answers(comparisons))
         orders, returns = orders_of(answers), self._returns(answers)
         column, chance = self._cases(orders.party)
         utility = returns[:, column[:, :, None], orders.place[:, None, :]].astype(np.float64)
@@ -318,17 +318,3 @@ class NeuralLearner(PredictingLearner):
     def _check_fitted(self) -> None:
         if not hasattr(self, "weights_"):
             raise RuntimeError(f"{type(self).__name__} is not fitted yet; call fit first")
-
-
-def _without_unused(answers: Comparisons | Rankings) -> Comparisons | Rankings:
-    """Return the same answers on a bank of only those segments that they are about."""
-    places = [getattr(answers, name) for name in answers.POINTERS]
-    used = np.zeros(answers.segments.num_segments + 1, dtype=bool)
-    for place in places:
-        used[place] = True  # -1, which is no segment, is the last
-    used[-1] = False
-    if used[:-1].all():
-        return answers
-    number = np.append(np.cumsum(used[:-1]) - 1, -1)
-    moved = {name: number[getattr(answers, name)] for name in answers.POINTERS}
-    return replace(answers, segments=answers.segments.subset(used[:-1]), **moved)

@@ -107,8 +107,10 @@ def tabulate(reader: Reader, bank: Segments) -> Table:
     # as bytes, which sort several times faster than rows of numbers
     key = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1])))[:, 0]
     _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    place[bank.mask] = inverse.reshape(-1)
-    return Table(rows[first], place, bank.mask.astype(np.float32))
+    # in the order in which they occur, so that steps of a segment lie side by side
+    order = np.argsort(first)
+    place[bank.mask] = np.argsort(order)[inverse.reshape(-1)]
+    return Table(rows[first[order]], place, bank.mask.astype(np.float32))
 
 
 def _tensor(array: Any) -> Tensor:

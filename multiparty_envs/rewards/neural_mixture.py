@@ -115,7 +115,9 @@ def _random_features(table: Table, rng: np.random.Generator) -> Segments:
     slope = rng.normal(size=(inputs.shape[1], START_FEATURES)) / max(1, inputs.shape[1]) ** 0.5
     bent = np.maximum(inputs @ slope + rng.normal(size=START_FEATURES), 0.0)
     features = np.concatenate([inputs, bent - bent.mean(axis=0)], axis=1)
-    sums = np.stack([row @ features[at] for at, row in zip(table.place, table.mask, strict=True)])
+    real = table.mask > 0
+    starts = np.append(0, np.cumsum(real.sum(axis=1))[:-1])
+    sums = np.add.reduceat(features[table.place[real]], starts, axis=0)
     return Segments(
         obs=np.zeros((len(sums), 1, 0), dtype=np.float32),
         action=np.zeros((len(sums), 1, 0), dtype=np.int64),

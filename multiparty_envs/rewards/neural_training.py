@@ -91,11 +91,14 @@ class Predictor:
         """Return the answers `rows` [...], for many steps at once."""
         return Batch(*(column[rows] for column in self._orders))
 
+    def utilities(self, parts: list[Tensor], batch: Batch) -> Tensor:
+        """Return [E, n, B, J], the returns of the segments of each answer, by weights `parts`."""
+        utility = self._returns(parts, batch)
+        return torch.where(batch.present, utility, FAR) if self._absent else utility
+
     def log_likelihood(self, parts: list[Tensor], batch: Batch) -> Tensor:
         """Return [E, n, B] under networks whose weights are `parts`."""
-        utility = self._utilities(parts, batch)
-        if self._absent:
-            utility = torch.where(batch.present, utility, FAR)
+        utility = self.utilities(parts, batch)
         value = (batch.credit * utility).sum(dim=-1)
         total = utility[..., -1]
         for stage in reversed(range(batch.stages.shape[-1])):
@@ -111,8 +114,8 @@ class Predictor:
         chunks = [self.log_likelihood(parts, self.look_up(own)) for own in rows.split(size, dim=2)]
         return torch.cat(chunks, dim=2)
 
-    def _utilities(self, parts: list[Tensor], batch: Batch) -> Tensor:
-        """[E, n, B, J], the returns of the segments that each answer is about."""
+    def _returns(self, parts: list[Tensor], batch: Batch) -> Tensor:
+        """[E, n, B, J], of absent segments too."""
         segments = batch.place.flatten()
         steps = self._place.index_select(0, segments).view(len(parts[0]), -1)
         out = self._outputs(parts, steps)
@@ -135,6 +138,16 @@ class Predictor:
         # fewer distinct steps than steps in the batch: each is evaluated once
         every = self.layout.outputs(parts, self.inputs.expand(len(steps), -1, -1))
         return every.gather(1, steps[..., None].expand(-1, -1, every.shape[2]))
+
+
+@torch.no_grad()
+def surprise(utility: Tensor, batch: Batch) -> Tensor:
+    """Return the slope of the log-likelihood in the utilities [..., J]: credit less its chance."""
+    slope = batch.credit.clone()
+    for stage in range(batch.stages.shape[-1]):
+        chance = torch.softmax(utility[..., stage:], dim=-1)
+        slope[..., stage:] -= batch.stages[..., stage, None] * chance
+    return slope
 
 
 class Training(ABC):
@@ -167,10 +180,10 @@ class Training(ABC):
         """Return [E], the mean log-likelihood of watched answers, from that [E, n, T] of each."""
 
     def step(self, batch: Batch) -> None:
-        """Make one gradient step on a batch [E, n, B]."""
-        likelihood = self.predictor.log_likelihood(self._parts, batch)
-        loss = -(self._importance(batch.party) * likelihood).mean(dim=-1).sum()
-        slopes = torch.autograd.grad(loss, self._parts)
+        """Make one gradient step on a batch [E, n, B]: on the mean over B for each network."""
+        utility = self.predictor.utilities(self._parts, batch)
+        size = self._importance(batch.party)[..., None] / -batch.party.shape[2]
+        slopes = torch.autograd.grad(utility, self._parts, size * surprise(utility, batch))
         self._adam.step(torch.cat([slope.flatten(1) for slope in slopes], dim=1))
 
     def epoch(self, number: int) -> int:

@@ -1,5 +1,7 @@
 """Simulated answers: features, parties and labels of a known kind."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -58,6 +60,13 @@ def rank(theta, counts, alternatives=4, depth=1, seed=0):
     )
 
 
+def huge(theta, counts):
+    """Answers about features that no network can hold."""
+    data = compare(theta, counts)
+    wide = bank(np.full((data.segments.num_segments, len(theta)), 1e300))
+    return dataclasses.replace(data, segments=wide)
+
+
 @pytest.fixture(scope="session")
 def simulate():
     """The functions above, as attributes."""
@@ -66,5 +75,6 @@ def simulate():
         bank = staticmethod(bank)
         compare = staticmethod(compare)
         rank = staticmethod(rank)
+        huge = staticmethod(huge)
 
     return Simulate
