@@ -186,7 +186,6 @@ def _pairs(uniform: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
     """Draw pairs of two different places below `size` [] from uniform numbers [K]."""
     place = uniform * size
     first = place.long()
-    # what is behind the point is uniform too, with more digits than there are segments; a shift
-    # of 1..size-1 round the circle never comes back to the first
-    second = first + 1 + (place.frac() * (size - 1)).long()
-    return first, torch.where(second >= size, second - size, second)
+    # what is behind the point is uniform too, with more digits than there are segments
+    second = (place.frac() * (size - 1)).long()
+    return first, torch.where(second >= first, second + 1, second)

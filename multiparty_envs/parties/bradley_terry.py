@@ -15,7 +15,6 @@ from multiparty_envs.parties.choice import (
     check_length,
     columns,
     knob,
-    logistic,
     namespace,
     of_rows,
 )
@@ -69,7 +68,9 @@ class BradleyTerryLuce(ChoiceModel):
     """Fatigue: after k answers beta is beta * exp(-drift * k)."""
 
     _slope: Array = field(init=False, repr=False)
-    """beta and sign as one factor."""
+    """Half of beta, with the sign."""
+    _reach: Array = field(init=False, repr=False)
+    """How far chances can be from a half, which lapses limit."""
     _patient: bool = field(init=False, repr=False)
     _tires: bool = field(init=False, repr=False)
     _silent: bool = field(init=False, repr=False)
@@ -83,7 +84,8 @@ class BradleyTerryLuce(ChoiceModel):
         if (np.abs(own["sign"]) != 1.0).any():
             raise ValueError(f"sign should be 1 or -1, is {self.sign}")
         # what decides which steps to take is known here, so that no device is asked for it
-        own["_slope"] = np.asarray(np.minimum(own["beta"], CERTAIN) * own["sign"])
+        own["_slope"] = np.asarray(0.5 * np.minimum(own["beta"], CERTAIN) * own["sign"])
+        own["_reach"] = np.asarray(0.5 - own["lapse"])
         for name, value in own.items():
             object.__setattr__(self, name, value)
         object.__setattr__(self, "_patient", bool((own["myopia"] == 1.0).all()))
@@ -143,13 +145,15 @@ class BradleyTerryLuce(ChoiceModel):
         xp = namespace(shown.features)
         rewards = shown.features @ (population.theta / scale)  # [G, L, M]
         rewards = xp.where(shown.mask[:, :, None], rewards, 0.0)
-        rows = [place * population.num_parties + party for place in pairs]
+        table = party * count
+        rows = [table + place for place in pairs]
         if self._patient:
-            sums = rewards.sum(1).reshape(-1)  # [G * M]
+            sums = rewards.sum(1).T.reshape(-1)  # [M * G]
             first, second = (xp.take(sums, row, axis=0) for row in rows)
             return self._chances((first, second), first - second, party, answered)
-        rewards = rewards.swapaxes(1, 2).reshape(-1, length)  # [G * M, L]
-        first, second = (xp.take(rewards, row, axis=0) for row in rows)
+        # [M * G, L]
+        steps = rewards.swapaxes(1, 2).swapaxes(0, 1).reshape(-1, length)
+        first, second = (xp.take(steps, row, axis=0) for row in rows)
         masks = shown.mask[pairs[0]], shown.mask[pairs[1]]
         return self.from_rewards(first, second, party, masks=masks, answered=answered)
 
@@ -193,8 +197,8 @@ class BradleyTerryLuce(ChoiceModel):
         margin = of_rows(self._slope, party) * gap
         if answered is not None and self._tires:
             margin = margin * namespace(gap).exp(-of_rows(self.drift, party) * answered)
-        lapse = of_rows(self.lapse, party)
-        return lapse + (1.0 - 2.0 * lapse) * logistic(margin)
+        # lapse + (1 - 2 lapse) logistic(beta gap), of which no part can overflow
+        return 0.5 + of_rows(self._reach, party) * namespace(gap).tanh(margin)
 
 
 def _myopic(rewards: Array, mask: Array | None, myopia: Array) -> Array:
