@@ -23,8 +23,8 @@ LENGTH = 50
 COPIES, STEPS = 64, 500
 """Episodes that are asked about, and the steps of each."""
 
-ANSWERS = 100_000
-ROUNDS = 10
+ANSWERS = 200_000
+ROUNDS = 5
 """Answers about a rollout, and how often one is asked about in a turn of ours."""
 
 PEER_ANSWERS = 2_000

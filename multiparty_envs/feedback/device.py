@@ -187,5 +187,5 @@ def _pairs(uniform: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
     place = uniform * size
     first = place.long()
     # what is behind the point is uniform too, with more digits than there are segments
-    second = (place.frac() * (size - 1)).long()
+    second = place.frac_().mul_(size - 1).long()
     return first, torch.where(second >= first, second + 1, second)

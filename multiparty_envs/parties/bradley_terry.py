@@ -138,7 +138,7 @@ class BradleyTerryLuce(ChoiceModel):
         *,
         answered: Array | None = None,
     ) -> Array:
-        """Chances [K, 4] about pairs of a bank, from the rewards of all of it if K is large."""
+        """Chances [K, 2 or 4] about pairs of a bank, from the rewards of all of it for many K."""
         count, length = shown.mask.shape
         if len(party) < count * population.num_parties:
             return super().compare(population, shown, pairs, party, scale, answered=answered)
@@ -150,7 +150,7 @@ class BradleyTerryLuce(ChoiceModel):
         if self._patient:
             sums = rewards.sum(1).T.reshape(-1)  # [M * G]
             first, second = (xp.take(sums, row, axis=0) for row in rows)
-            return self._chances((first, second), first - second, party, answered)
+            return columns(self._chances((first, second), first - second, party, answered))
         # [M * G, L]
         steps = rewards.swapaxes(1, 2).swapaxes(0, 1).reshape(-1, length)
         first, second = (xp.take(steps, row, axis=0) for row in rows)
@@ -173,24 +173,29 @@ class BradleyTerryLuce(ChoiceModel):
             seen = (None, None) if masks is None else masks
             myopia = of_rows(self.myopia, party)
             gap = _myopic(first, seen[0], myopia) - _myopic(second, seen[1], myopia)
-        return self._chances(plain, gap, party, answered)
+        chances = self._chances(plain, gap, party, answered)
+        nobody = [namespace(first).zeros_like(chances[0])] * (4 - len(chances))
+        return columns(chances + nobody)
 
     def _chances(
         self, plain: tuple[Array, Array], gap: Array, party: Array, answered: Array | None
-    ) -> Array:
-        """Chances [K, 4] from the plain sums [K] and the difference [K] that is seen."""
+    ) -> list[Array]:
+        """Columns [K] of chances, from the plain sums [K] and the difference [K] that is seen.
+
+        Two, or four where there may be ties or skips.
+        """
         xp = namespace(gap)
         prefers = self._prefers(xp.asarray(gap, dtype=xp.float64), party, answered)
-        nobody = xp.zeros_like(prefers)
         if not self._silent:
-            return columns([prefers, 1.0 - prefers, nobody, nobody])
+            return [prefers, 1.0 - prefers]
         # thresholds look at plain sums, and each overrides all that stands after it in the list
+        nobody = xp.zeros_like(prefers)
         skips = xp.maximum(*plain) <= of_rows(self.skip_margin, party)
         ties = (xp.abs(plain[0] - plain[1]) < of_rows(self.tie_margin, party)) & ~skips
         prefers, other = (
             xp.where(skips | ties, nobody, chance) for chance in (prefers, 1.0 - prefers)
         )
-        return columns([prefers, other, nobody + ties, nobody + skips])
+        return [prefers, other, nobody + ties, nobody + skips]
 
     def _prefers(self, gap: Array, party: Array, answered: Array | None) -> Array:
         """Chance [K] to prefer the first, where there is neither tie nor skip."""

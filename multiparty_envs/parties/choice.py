@@ -140,6 +140,9 @@ class ChoiceModel(ABC):
             party: [K], who is asked.
             scale: [M], spread of segment returns per party.
             answered: [K], how many queries the party had answered before; None: none.
+
+        Returns:
+            [K, C], the first of the four columns; those that are left out have no chance.
         """
         first, second = (shown.at(place) for place in pairs)
         return self.probabilities(population, first, second, party, scale, answered=answered)
