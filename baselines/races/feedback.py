@@ -23,9 +23,12 @@ LENGTH = 50
 COPIES, STEPS = 64, 500
 """Episodes that are asked about, and the steps of each."""
 
-ANSWERS = 100_000
-PEER_ANSWERS = 4_000
-"""Answers of one turn, ours and the other way's, which takes so much longer."""
+ANSWERS = 200_000
+ROUNDS = 5
+"""Answers about a rollout, and how often one is asked about in a turn of ours."""
+
+PEER_ANSWERS = 2_000
+"""Answers of a turn of the other way, which then takes about as long."""
 
 
 def answers_in_rollouts() -> Race:
@@ -42,8 +45,9 @@ def answers_in_rollouts() -> Race:
     emitter = _emitter(world)
 
     def ours() -> None:
-        emitter.record_rollout(*rollout)
-        emitter.comparisons(emitter.ask(ANSWERS))
+        for _ in range(ROUNDS):
+            emitter.record_rollout(*rollout)
+            emitter.comparisons(emitter.ask(ANSWERS))
 
     def theirs() -> None:
         rng = Streams(0).numpy("answers")
@@ -52,7 +56,7 @@ def answers_in_rollouts() -> Race:
 
     return Race(
         f"answers about segments of {LENGTH} steps, {PARTIES} parties, cut, drawn and stored",
-        lambda: ANSWERS * _rate(ours),
+        lambda: ROUNDS * ANSWERS * _rate(ours),
         "fragmenter and gatherer of imitation 1.0.1, rewritten (one party): the package cannot be "
         "installed beside current Gymnasium",
         lambda: PEER_ANSWERS * _rate(theirs),

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 
 
-class Episode(NamedTuple):
-    """One episode of T steps, with the rewards of the one person that the published way knows."""
+@final
+@dataclass(frozen=True, eq=False)
+class Episode:
+    """T steps, with the rewards of the one person that the published way knows.
+
+    Raises:
+        ValueError: when the lengths do not fit; it is checked for every fragment, as there.
+    """
 
     obs: np.ndarray  # [T + 1, *O]
     action: np.ndarray  # [T, *A]
     rewards: np.ndarray  # [T]
     ended: bool
+
+    def __post_init__(self) -> None:
+        if len(self.obs) != len(self.action) + 1 or self.rewards.shape != (len(self.action),):
+            raise ValueError(f"lengths should fit {len(self.action)} actions")
+        if len(self.action) == 0 or not np.issubdtype(self.rewards.dtype, np.floating):
+            raise ValueError(f"rewards should be floats of a step or more, are {self.rewards}")
+
+    def __len__(self) -> int:
+        """T."""
+        return len(self.action)
 
 
 def random_fragments(
@@ -23,13 +40,13 @@ def random_fragments(
 
     An episode is drawn by its length and a start within it evenly, for one fragment at a time.
     """
-    long_enough = [episode for episode in episodes if len(episode.action) >= length]
-    weights = [len(episode.action) for episode in long_enough]
+    long_enough = [episode for episode in episodes if len(episode) >= length]
+    weights = [len(episode) for episode in long_enough]
     fragments = []
     for _ in range(2 * count):
-        chances = np.array(weights) / sum(weights)
-        episode = long_enough[rng.choice(len(long_enough), p=chances)]
-        steps = len(episode.action)
+        # from the list itself, which NumPy makes an array of each time
+        episode = rng.choice(long_enough, p=np.array(weights) / sum(weights))  # type: ignore[arg-type]
+        steps = len(episode)
         start = rng.integers(0, steps - length, endpoint=True)
         end = start + length
         fragments.append(

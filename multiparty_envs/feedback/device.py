@@ -148,9 +148,9 @@ class DeviceEmitter:
         if self.feedback.budget is not None:
             put = put.minimum(self.feedback.budget - self.answers)
         chance = torch.rand(
-            (3, count), generator=self._generator, dtype=torch.float64, device=self._device
+            (2, count), generator=self._generator, dtype=torch.float64, device=self._device
         )
-        place = _pairs(chance[0], chance[1], held)
+        place = _pairs(chance[0], held)
         party, answered = self._turns.draw(count, put)
         steps, mask, (first, second) = self._bank(place)
         label = draw_labels(
@@ -159,7 +159,7 @@ class DeviceEmitter:
             (first, second),
             party,
             scale=self._scale,
-            chance=chance[2],
+            chance=chance[1],
             answered=answered,
         )
         label = label.masked_fill(torch.arange(count, device=self._device) >= put, np.nan)
@@ -182,9 +182,10 @@ class DeviceEmitter:
         return Behaviour(steps.features, steps.action, mask, steps.obs)
 
 
-def _pairs(one: Tensor, other: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
-    """Draw pairs of two different places below `size` [], from uniform numbers [K] each."""
-    first = (one * size).long()
-    # a shift of 1..size-1 round the circle never comes back to the first
-    second = first + 1 + (other * (size - 1)).long()
-    return first, torch.where(second >= size, second - size, second)
+def _pairs(uniform: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
+    """Draw pairs of two different places below `size` [] from uniform numbers [K]."""
+    place = uniform * size
+    first = place.long()
+    # what is behind the point is uniform too, with more digits than there are segments
+    second = place.frac_().mul_(size - 1).long()
+    return first, torch.where(second >= first, second + 1, second)

@@ -15,7 +15,6 @@ from multiparty_envs.parties.choice import (
     check_length,
     columns,
     knob,
-    logistic,
     namespace,
     of_rows,
 )
@@ -69,7 +68,9 @@ class BradleyTerryLuce(ChoiceModel):
     """Fatigue: after k answers beta is beta * exp(-drift * k)."""
 
     _slope: Array = field(init=False, repr=False)
-    """beta and sign as one factor."""
+    """Half of beta, with the sign."""
+    _reach: Array = field(init=False, repr=False)
+    """How far chances can be from a half, which lapses limit."""
     _patient: bool = field(init=False, repr=False)
     _tires: bool = field(init=False, repr=False)
     _silent: bool = field(init=False, repr=False)
@@ -83,7 +84,8 @@ class BradleyTerryLuce(ChoiceModel):
         if (np.abs(own["sign"]) != 1.0).any():
             raise ValueError(f"sign should be 1 or -1, is {self.sign}")
         # what decides which steps to take is known here, so that no device is asked for it
-        own["_slope"] = np.asarray(np.minimum(own["beta"], CERTAIN) * own["sign"])
+        own["_slope"] = np.asarray(0.5 * np.minimum(own["beta"], CERTAIN) * own["sign"])
+        own["_reach"] = np.asarray(0.5 - own["lapse"])
         for name, value in own.items():
             object.__setattr__(self, name, value)
         object.__setattr__(self, "_patient", bool((own["myopia"] == 1.0).all()))
@@ -136,20 +138,22 @@ class BradleyTerryLuce(ChoiceModel):
         *,
         answered: Array | None = None,
     ) -> Array:
-        """Chances [K, 4] about pairs of a bank, from the rewards of all of it if K is large."""
+        """Chances [K, 2 or 4] about pairs of a bank, from the rewards of all of it for many K."""
         count, length = shown.mask.shape
         if len(party) < count * population.num_parties:
             return super().compare(population, shown, pairs, party, scale, answered=answered)
         xp = namespace(shown.features)
         rewards = shown.features @ (population.theta / scale)  # [G, L, M]
         rewards = xp.where(shown.mask[:, :, None], rewards, 0.0)
-        rows = [place * population.num_parties + party for place in pairs]
+        table = party * count
+        rows = [table + place for place in pairs]
         if self._patient:
-            sums = rewards.sum(1).reshape(-1)  # [G * M]
+            sums = rewards.sum(1).T.reshape(-1)  # [M * G]
             first, second = (xp.take(sums, row, axis=0) for row in rows)
-            return self._chances((first, second), first - second, party, answered)
-        rewards = rewards.swapaxes(1, 2).reshape(-1, length)  # [G * M, L]
-        first, second = (xp.take(rewards, row, axis=0) for row in rows)
+            return columns(self._chances((first, second), first - second, party, answered))
+        # [M * G, L]
+        steps = rewards.swapaxes(1, 2).swapaxes(0, 1).reshape(-1, length)
+        first, second = (xp.take(steps, row, axis=0) for row in rows)
         masks = shown.mask[pairs[0]], shown.mask[pairs[1]]
         return self.from_rewards(first, second, party, masks=masks, answered=answered)
 
@@ -169,32 +173,37 @@ class BradleyTerryLuce(ChoiceModel):
             seen = (None, None) if masks is None else masks
             myopia = of_rows(self.myopia, party)
             gap = _myopic(first, seen[0], myopia) - _myopic(second, seen[1], myopia)
-        return self._chances(plain, gap, party, answered)
+        chances = self._chances(plain, gap, party, answered)
+        nobody = [namespace(first).zeros_like(chances[0])] * (4 - len(chances))
+        return columns(chances + nobody)
 
     def _chances(
         self, plain: tuple[Array, Array], gap: Array, party: Array, answered: Array | None
-    ) -> Array:
-        """Chances [K, 4] from the plain sums [K] and the difference [K] that is seen."""
+    ) -> list[Array]:
+        """Columns [K] of chances, from the plain sums [K] and the difference [K] that is seen.
+
+        Two, or four where there may be ties or skips.
+        """
         xp = namespace(gap)
         prefers = self._prefers(xp.asarray(gap, dtype=xp.float64), party, answered)
-        nobody = xp.zeros_like(prefers)
         if not self._silent:
-            return columns([prefers, 1.0 - prefers, nobody, nobody])
+            return [prefers, 1.0 - prefers]
         # thresholds look at plain sums, and each overrides all that stands after it in the list
+        nobody = xp.zeros_like(prefers)
         skips = xp.maximum(*plain) <= of_rows(self.skip_margin, party)
         ties = (xp.abs(plain[0] - plain[1]) < of_rows(self.tie_margin, party)) & ~skips
         prefers, other = (
             xp.where(skips | ties, nobody, chance) for chance in (prefers, 1.0 - prefers)
         )
-        return columns([prefers, other, nobody + ties, nobody + skips])
+        return [prefers, other, nobody + ties, nobody + skips]
 
     def _prefers(self, gap: Array, party: Array, answered: Array | None) -> Array:
         """Chance [K] to prefer the first, where there is neither tie nor skip."""
         margin = of_rows(self._slope, party) * gap
         if answered is not None and self._tires:
             margin = margin * namespace(gap).exp(-of_rows(self.drift, party) * answered)
-        lapse = of_rows(self.lapse, party)
-        return lapse + (1.0 - 2.0 * lapse) * logistic(margin)
+        # lapse + (1 - 2 lapse) logistic(beta gap), of which no part can overflow
+        return 0.5 + of_rows(self._reach, party) * namespace(gap).tanh(margin)
 
 
 def _myopic(rewards: Array, mask: Array | None, myopia: Array) -> Array:

@@ -140,6 +140,9 @@ class ChoiceModel(ABC):
             party: [K], who is asked.
             scale: [M], spread of segment returns per party.
             answered: [K], how many queries the party had answered before; None: none.
+
+        Returns:
+            [K, C], the first of the four columns; those that are left out have no chance.
         """
         first, second = (shown.at(place) for place in pairs)
         return self.probabilities(population, first, second, party, scale, answered=answered)
@@ -182,20 +185,26 @@ def draw_columns(chances: Array, rng: Any) -> Array:
     borders = list(accumulate((chances[:, j] for j in range(chances.shape[1])), operator.add))
     # Rounding may leave the last sum just below 1; scaled, no column of chance 0 can be drawn.
     points = _uniform(rng, borders[-1]) * borders[-1]
+    # seen as bytes, truth values are added without being converted
+    reached = [_bytes(points >= border) for border in borders[:-1]]
     xp = namespace(points)
-    drawn = xp.zeros_like(points, dtype=xp.int64)
-    for border in borders[:-1]:
-        drawn += points >= border
-    return drawn
+    return xp.asarray(sum(reached[1:], start=reached[0]), dtype=xp.int64)
 
 
 def labels_of(drawn: Array) -> Array:
     """Return the labels [K] float64 of drawn columns [K]."""
     if isinstance(drawn, np.ndarray):
         return LABELS[drawn]
-    # no table: it would have to be sent to the device
-    label = 1.0 - drawn.double()
-    return label.masked_fill(drawn == 2, 0.5).masked_fill(drawn == 3, np.nan)
+    import torch
+
+    # computed there, because a table would have to be sent to the device
+    column = torch.arange(len(LABELS), dtype=torch.float64, device=drawn.device)
+    labels = (1.0 - column).masked_fill(column == 2.0, 0.5).masked_fill(column == 3.0, np.nan)
+    return labels.index_select(0, drawn)
+
+
+def _bytes(mask: Array) -> Array:
+    return mask.view(np.int8 if isinstance(mask, np.ndarray) else namespace(mask).int8)
 
 
 def _uniform(rng: Any, like: Array) -> Array:

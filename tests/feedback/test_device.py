@@ -159,8 +159,9 @@ def test_answers_have_the_chances_of_the_numpy_model(name):
     asked = filled(people=people, window=4).ask(60_000)
     pairs = asked.first.numpy(), asked.second.numpy()
     shown = [part.numpy() for part in (asked.features, asked.action, asked.mask, asked.obs)]
-    chances = people.choice.compare(
-        people, Behaviour(*shown), pairs, asked.party.numpy(), np.ones(3)
+    bank = Behaviour(*shown)
+    chances = people.choice.probabilities(
+        people, bank.at(pairs[0]), bank.at(pairs[1]), asked.party.numpy(), np.ones(3)
     )
     label = asked.label.numpy()
     found = np.stack([label == 1.0, label == 0.0, label == 0.5, np.isnan(label)], axis=1)
