@@ -198,11 +198,13 @@ def _progress(
 ) -> Progress:
     """Read what a callback is told from the device."""
     weights = objective.weights(rollout.rewards.new_zeros(objective.heads))
+    returns, episodes = rollout.mean_return()
     return Progress(
         iteration=count[0],
         iterations=count[1],
         steps=count[0] * rollout.action.numel(),
-        returns=rollout.mean_return()[0].cpu().numpy(),
+        episodes=int(episodes),
+        returns=returns.cpu().numpy(),
         weights=weights.cpu().numpy(),
         policy=policy,
     )

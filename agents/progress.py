@@ -19,6 +19,7 @@ class Progress:
     iteration: int  # from 1
     iterations: int
     steps: int  # of all copies so far
+    episodes: int  # that ended lately: `returns` is their mean
     returns: np.ndarray  # [M] the parties' mean returns lately, in the units of the rewards
     weights: np.ndarray  # [M], or [1] where the welfare is not that of the policy
     policy: Policy  # as it is now

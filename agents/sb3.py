@@ -176,6 +176,7 @@ class _Schedule(BaseCallback):
             iteration=self._iteration,
             iterations=self._iterations,
             steps=self.num_timesteps,
+            episodes=len(returns),
             returns=np.mean(returns, axis=0),
             weights=core.weights if isinstance(core, PolicyWelfare) else np.ones(1),
             policy=from_sb3(self.model),
