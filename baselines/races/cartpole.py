@@ -49,7 +49,8 @@ class CartPole(Dynamics):
     The observation is exactly Gymnasium's: place, speed, angle, spin. So the end at the horizon
     cannot be seen coming. Gymnasium makes its 500 steps a truncation; here the horizon is
     part of the problem, as in every world of ours, and its end a termination. For Gymnasium's
-    reading take a horizon that is never met and let the environment cut episodes at 500.
+    reading take a longer horizon, and an environment that cuts episodes at 500: nothing
+    but the falling of the pole is then an end.
 
     Args:
         horizon: the most steps of an episode.

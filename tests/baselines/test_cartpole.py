@@ -10,8 +10,8 @@ from multiparty_envs.checks import check_dynamics
 from multiparty_envs.faces import PartyVectorEnv
 from multiparty_envs.streams import Draw
 
-NEVER = 10**9
-"""A horizon that no episode reaches."""
+NEVER = 501
+"""A horizon that no episode of Gymnasium's reaches."""
 
 LIBRARIES = {
     "numpy": (np.asarray, lambda world: world),
