@@ -7,25 +7,30 @@ from torch import Tensor
 
 
 def gae(
-    rewards: Tensor, values: Tensor, ended: Tensor, discount: float, decay: float
+    rewards: Tensor,
+    values: Tensor,
+    following: Tensor,
+    ended: Tensor,
+    *,
+    discount: float,
+    decay: float,
 ) -> tuple[Tensor, Tensor]:
     """Return generalised advantages and value targets [Schulman2016].
 
     Args:
-        rewards: [T, N, M].
-        values: [T + 1, N, M], of the states before each step and after the last.
-        ended: [T, N] bool, whether the episode ended with the step: nothing is bootstrapped.
+        rewards: [T, N, H].
+        values: [T, N, H], of the states before each step.
+        following: [T, N, H], of the states after each step: 0 where the problem ended, the value
+            of the last state where the episode was only cut.
+        ended: [T, N] bool, whether the step was the last of its episode, ended or cut.
         discount: of later rewards.
         decay: lambda, of later temporal differences.
 
     Returns:
-        advantages and targets, [T, N, M] both; their difference is `values[:-1]`.
+        advantages and targets, [T, N, H] both; their difference is `values`.
     """
-    going_on = (~ended)[..., None].to(rewards.dtype)  # [T, N, 1]
-    differences = rewards + discount * going_on * values[1:] - values[:-1]
-    keep = discount * decay * going_on
-    advantages = torch.empty_like(differences)
-    later = torch.zeros_like(differences[0])
-    for t in reversed(range(len(rewards))):
-        later = torch.addcmul(differences[t], keep[t], later, out=advantages[t])
-    return advantages, advantages + values[:-1]
+    advantages = torch.add(rewards, following, alpha=discount).sub_(values)
+    keep = (~ended)[..., None].to(rewards.dtype).mul_(discount * decay)  # [T, N, 1]
+    for t in reversed(range(len(rewards) - 1)):
+        advantages[t].addcmul_(keep[t], advantages[t + 1])
+    return advantages, advantages + values

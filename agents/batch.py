@@ -1,91 +1,90 @@
-"""A batch as the update wants it: what was learned about each state, and each action in it."""
+"""A batch as the update wants it: samples, and parts of them for each gradient step."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from agents.rollout import Rollout
+from multiparty_envs.streams import Draw
+
+
+class Samples(NamedTuple):
+    """B steps. Of U observations each stands for some of them, or, if `single`, for one in turn."""
+
+    obs: Tensor  # [U, O] as the networks see them
+    row: Tensor  # [B] which of them a step was taken from
+    action: Tensor  # [B, *A]
+    log_before: Tensor  # [B] log-probability under the policy that acted
+    advantage: Tensor  # [B, H] less their mean
+    target: Tensor  # [B, H] of the critic, in its units
+    value_before: Tensor  # [B, H] what the critic said then, in its units
+    single: bool
+
+    def take(self, index: Tensor) -> Samples:
+        """Return the steps `index` [b]."""
+        rest = [part.index_select(0, index) for part in self[2:7]]
+        if self.single:
+            row = torch.arange(len(index), device=index.device)
+            return Samples(self.obs.index_select(0, index), row, *rest, single=True)
+        seen, row = torch.unique(self.row.index_select(0, index), return_inverse=True)
+        return Samples(self.obs.index_select(0, seen), row, *rest, single=False)
 
 
 class Part(NamedTuple):
-    """Some copies' share of a batch, summed up over equal observations and actions.
+    """Steps for one gradient step, and sums over those with equal observations."""
 
-    Of U observations, P pairs of an observation and an action occurred. Sums over steps become
-    sums over pairs, so that an update costs by states and not by copies.
-    """
-
-    obs: Tensor  # [U, O]
+    samples: Samples
     share: Tensor  # [U] of the steps, sums to one
-    target: Tensor  # [U, H] mean value target
-    pair: Tensor  # [P] observation * A + action
-    advantage: Tensor  # [P, H] sum of the advantages over the number of steps
-    log_before: Tensor  # [P] log-probability under the policy that acted
+    target: Tensor  # [U, H] mean target
+
+    @classmethod
+    def of(cls, samples: Samples) -> Part:
+        """Return samples with their sums."""
+        steps, rows = len(samples.row), len(samples.obs)
+        if samples.single:
+            share = samples.target.new_full((rows,), 1.0 / steps)
+            return cls(samples, share, samples.target)
+        count = samples.target.new_zeros(rows)
+        count.index_add_(0, samples.row, torch.ones_like(samples.log_before))
+        total = samples.target.new_zeros(rows, samples.target.shape[1])
+        total.index_add_(0, samples.row, samples.target)
+        return cls(samples, count / steps, total / count.clamp_min(1.0)[:, None])
 
 
 class Batch(NamedTuple):
     """What an update learns from."""
 
-    parts: list[Part]
+    samples: Samples
     spread: Tensor  # [H] standard deviation of the heads' advantages
     length: Tensor  # [] mean steps of an episode
 
-    def change(self, part: Part, log_now: Tensor) -> Tensor:
-        """Return by how much the heads' expected returns [H] rise under the policy `log_now`.
+    def change(self, samples: Samples, ratio: Tensor) -> Tensor:
+        """Return by how much the heads' expected returns [H] rise under another policy.
 
         Args:
-            part: a part of the batch.
-            log_now: [P] log-probabilities of its pairs.
+            samples: some or all of the batch.
+            ratio: [B] of the other policy's probabilities to those that acted.
 
         Source: the difference of two policies' returns is the sum of the one's advantages under
         the other [Kakade2002], here under the states of the policy that acted.
         """
-        ratio = torch.exp(log_now - part.log_before)
-        return self.length * ((ratio - 1.0) @ part.advantage)
+        return self.length / len(ratio) * ((ratio - 1.0) @ samples.advantage)
 
+    def passes(self, epochs: int, parts: int, draw: Draw) -> Iterator[Part]:
+        """Yield the parts of each of `epochs` passes.
 
-@torch.no_grad()
-def divide(
-    rollout: Rollout, advantages: Tensor, targets: Tensor, actor: nn.Module, parts: int
-) -> Batch:
-    """Return the batch in `parts` parts of whole copies.
-
-    Args:
-        rollout: the batch.
-        advantages: [T, N, H].
-        targets: [T, N, H], of the critic's heads.
-        actor: the network that acted, [U, O] -> [U, A].
-        parts: how many, at most N.
-    """
-    log_before = torch.log_softmax(actor(rollout.obs), dim=-1)  # [U, A]
-    row, centred = rollout.row[:-1], advantages - advantages.flatten(0, 1).mean(dim=0)
-    spread = centred.flatten(0, 1).square().mean(dim=0).sqrt()
-    result = []
-    for column in torch.arange(row.shape[1], device=row.device).chunk(parts):
-        chosen = (row[:, column], rollout.action[:, column])
-        learned = (centred[:, column].flatten(0, 1), targets[:, column].flatten(0, 1))
-        result.append(_sum_up(rollout.obs, log_before, chosen, learned))
-    return Batch(result, spread, rollout.mean_length())
-
-
-def _sum_up(
-    obs: Tensor, log_before: Tensor, chosen: tuple[Tensor, Tensor], learned: tuple[Tensor, Tensor]
-) -> Part:
-    """Sum `learned` (advantages, targets) up over the `chosen` (rows, actions)."""
-    (row, action), (advantage, target) = chosen, learned
-    steps, actions = row.numel(), log_before.shape[1]
-    seen, place = torch.unique(row.flatten(), return_inverse=True)
-    pair, member = torch.unique(place * actions + action.flatten(), return_inverse=True)
-    count = target.new_zeros(len(seen)).index_add_(0, place, torch.ones_like(target[:, 0]))
-    total = target.new_zeros(len(seen), target.shape[1]).index_add_(0, place, target)
-    gain = advantage.new_zeros(len(pair), advantage.shape[1]).index_add_(0, member, advantage)
-    return Part(
-        obs=obs[seen],
-        share=count / steps,
-        target=total / count[:, None],
-        pair=pair,
-        advantage=gain / steps,
-        log_before=log_before[seen].flatten()[pair],
-    )
+        Args:
+            epochs: passes over the batch.
+            parts: of each pass, in an order of samples drawn anew; one part is the whole.
+            draw: [B] draws the orders.
+        """
+        whole = Part.of(self.samples) if parts == 1 else None
+        for _ in range(epochs):
+            if whole is not None:
+                yield whole
+                continue
+            for index in torch.argsort(draw.uniform()).chunk(parts):
+                yield Part.of(self.samples.take(index))

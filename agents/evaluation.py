@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Protocol, final
 
 import numpy as np
 
+from agents.episodes import Acting, Evaluation, evaluate, simulated_scale
 from agents.planning import Optimum, policy_returns
 from multiparty_envs import expect
-from multiparty_envs.dynamics import Dynamics, FiniteMDP
-from multiparty_envs.streams import Draw, Streams
+from multiparty_envs.dynamics import FiniteMDP
 from multiparty_envs.welfare import Scale, Welfare
 from multiparty_envs.welfare.fairness import geometric_mean, gini
 
-
-class Acting(Protocol):
-    """What evaluation needs of a policy; `agents.policy.Policy` has it."""
-
-    def act(self, obs: Any, rng: np.random.Generator | None = None) -> np.ndarray:
-        """Return actions `[B, *A]` for observations `[B, *O]`."""
-        ...
+__all__ = [
+    "Acting",
+    "Choosing",
+    "Evaluation",
+    "Summary",
+    "evaluate",
+    "exact",
+    "regret",
+    "simulated_scale",
+    "summarise",
+    "tabulate",
+]
 
 
 class Choosing(Protocol):
@@ -32,53 +36,13 @@ class Choosing(Protocol):
         ...
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """Returns of simulated episodes.
-
-    Attributes:
-        returns: `[E, M]`, what each party got, discounted as the world says.
-    """
-
-    returns: np.ndarray
-
-    @property
-    def mean(self) -> np.ndarray:
-        """Mean return `[M]`."""
-        return self.returns.mean(axis=0)
-
-    @property
-    def stderr(self) -> np.ndarray:
-        """Standard error of the mean `[M]`."""
-        return self.returns.std(axis=0, ddof=1) / math.sqrt(len(self.returns))
-
-
-def evaluate(dynamics: Dynamics, policy: Acting, episodes: int, seed: int) -> Evaluation:
-    """Run `episodes` copies of a world, each for one episode, and add up the true rewards.
-
-    Copy i draws what a single environment seeded with `seed + i` draws.
-
-    Raises:
-        ValueError: when there are fewer than two episodes, which have no standard error.
-    """
-    expect.integer(episodes, name="episodes", low=2)
-    draw = Draw.seeded(range(seed, seed + episodes))
-    rng = Streams(seed).numpy("actions")
-    state = dynamics.initial(episodes, draw)
-    returns = np.zeros((episodes, dynamics.population.num_parties))
-    running, worth = np.ones(episodes), 1.0
-    for _ in range(dynamics.horizon):
-        action = policy.act(dynamics.observe(state), rng)
-        after = dynamics.transition(state, action, draw)
-        returns += worth * running[:, None] * dynamics.party_rewards(state, action, after)
-        running = running * ~dynamics.terminated(after)
-        state, worth = after, worth * dynamics.discount
-    return Evaluation(returns)
-
-
-def tabulate(policy: Choosing, mdp: FiniteMDP) -> np.ndarray:
+def tabulate(policy: Choosing, mdp: FiniteMDP, *, deterministic: bool = False) -> np.ndarray:
     """Return the table `[H, S, A]` of what a policy does in a finite world.
+
+    Args:
+        policy: who acts.
+        mdp: the world.
+        deterministic: the likeliest action is always taken (the first of equally likely ones).
 
     Raises:
         ValueError: when what it returns are no chances of the world's actions.
@@ -86,13 +50,26 @@ def tabulate(policy: Choosing, mdp: FiniteMDP) -> np.ndarray:
     table = np.stack([policy.probabilities(mdp.observations_at(t)) for t in range(mdp.horizon)])
     table = expect.distribution(table, name="probabilities", atol=1e-5)
     table = expect.shape(table, mdp.horizon, mdp.num_states, mdp.num_actions, name="probabilities")
+    if deterministic:
+        return _likeliest(table)
     return table / table.sum(axis=-1, keepdims=True)  # networks compute in float32
 
 
-def exact(mdp: FiniteMDP, policy: Choosing | np.ndarray) -> np.ndarray:
-    """Return each party's exact expected return `[M]` under a policy or its table `[H, S, A]`."""
-    table = policy if isinstance(policy, np.ndarray) else tabulate(policy, mdp)
-    return policy_returns(mdp, table)
+def exact(
+    mdp: FiniteMDP, policy: Choosing | np.ndarray, *, deterministic: bool = False
+) -> np.ndarray:
+    """Return each party's exact expected return `[M]` under a policy or its table `[H, S, A]`.
+
+    With `deterministic` the likeliest action is always taken.
+    """
+    if not isinstance(policy, np.ndarray):
+        policy = tabulate(policy, mdp)
+    return policy_returns(mdp, _likeliest(policy) if deterministic else policy)
+
+
+def _likeliest(table: np.ndarray) -> np.ndarray:
+    """Return the table that always takes the likeliest action, the first of equal ones."""
+    return np.eye(table.shape[-1])[table.argmax(axis=-1)]
 
 
 @final

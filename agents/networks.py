@@ -1,9 +1,9 @@
-"""The networks of actor and critic, and the policy that an actor is."""
+"""The policy that a network is, with what it needs to be used: distribution and normaliser."""
 
 from __future__ import annotations
 
+import copy
 import itertools
-import math
 from collections.abc import Sequence
 from typing import Any, final
 
@@ -12,6 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from agents import storage
+from agents.distribution import Distribution
+from agents.distributions import distribution_from
+from agents.normaliser import Normaliser
 from agents.policy import Policy
 from multiparty_envs import expect
 
@@ -21,72 +24,34 @@ class Tanh(nn.Module):
     """The hyperbolic tangent; on a CPU by the sigmoid, of which torch has a faster kernel."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return tanh(x), the same function as 2 sigmoid(2 x) - 1."""
-        if x.is_cuda:
-            return torch.tanh(x)
-        return 2.0 * torch.sigmoid(2.0 * x) - 1.0
+        """Return tanh(x)."""
+        return torch.tanh(x) if x.is_cuda else 2.0 * torch.sigmoid(2.0 * x) - 1.0
 
 
-def mlp(sizes: Sequence[int], last_gain: float, generator: torch.Generator | None) -> nn.Sequential:
-    """Return linear layers with tanh between, orthogonal at first as PPO's references have them.
+def mlp(sizes: Sequence[int]) -> nn.Sequential:
+    """Return linear layers with tanh between, whose weights are still open.
 
     Args:
         sizes: widths from input to output.
-        last_gain: of the last layer; the others have sqrt(2).
-        generator: of the first weights; None leaves them open, for weights that are loaded.
     """
     layers: list[nn.Module] = []
-    for place, (width, next_) in enumerate(itertools.pairwise(sizes)):
-        last = place == len(sizes) - 2
+    for width, next_ in itertools.pairwise(sizes):
         # without torch's own first weights, which would draw from the global generator
-        linear = nn.utils.skip_init(nn.Linear, width, next_)
-        assert isinstance(linear, nn.Linear)
-        if generator is not None:
-            gain = last_gain if last else math.sqrt(2.0)
-            nn.init.orthogonal_(linear.weight, gain, generator=generator)
-            nn.init.zeros_(linear.bias)
-        layers += [linear] if last else [linear, Tanh()]
-    return nn.Sequential(*layers)
-
-
-@final
-class Critic(nn.Module):
-    """A network of values whose outputs are in units of the returns' usual size.
-
-    Args:
-        network: [B, O] -> [B, H].
-    """
-
-    unit: Tensor
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-        self.register_buffer("unit", torch.ones(()))
-
-    def forward(self, obs: Tensor) -> Tensor:
-        """Return expected returns [B, H]."""
-        return self.network(obs) * self.unit
-
-    def measure(self, returns: Tensor) -> None:
-        """Let the unit be the root of the mean square of `returns`, or one where all are zero."""
-        size = returns.square().mean().sqrt()
-        self.unit.copy_(torch.where(size > 0.0, size, 1.0))
-
-    def error(self, obs: Tensor, target: Tensor) -> Tensor:
-        """Return the squared error [B], summed over heads, in units."""
-        return (self.network(obs) - target / self.unit).square().sum(dim=-1)
+        layers += [nn.utils.skip_init(nn.Linear, width, next_), Tanh()]
+    return nn.Sequential(*layers[:-1])
 
 
 @final
 class NetworkPolicy(Policy):
-    """A softmax policy whose logits a network gives.
+    """A policy whose distribution over actions a network gives.
 
     Args:
         observation_size: O.
-        num_actions: A.
+        distribution: what the network's outputs mean.
         hidden: widths of the hidden layers.
-        actor: the network [B, O] -> [B, A]; None makes one, to be filled.
+        actor: the network [B, O] -> [B, K]; None makes one, to be filled.
+        free: [F], parameters that depend on no observation; None makes some, to be filled.
+        normaliser: of the observations; None: they are taken as they are.
     """
 
     kind = "network"
@@ -94,35 +59,94 @@ class NetworkPolicy(Policy):
     def __init__(
         self,
         observation_size: int,
-        num_actions: int,
+        distribution: Distribution,
         hidden: Sequence[int],
+        *,
         actor: nn.Module | None = None,
+        free: Tensor | None = None,
+        normaliser: Normaliser | None = None,
     ) -> None:
         self.observation_size = expect.integer(observation_size, name="observation_size", low=1)
-        self.num_actions = expect.integer(num_actions, name="num_actions", low=1)
+        self.distribution = distribution
+        self.num_actions = distribution.num_outputs
         self.hidden = tuple(expect.integer(width, name="hidden", low=1) for width in hidden)
-        sizes = (self.observation_size, *self.hidden, self.num_actions)
-        self.actor = mlp(sizes, 0.01, None) if actor is None else actor
+        sizes = (self.observation_size, *self.hidden, distribution.num_outputs)
+        self.actor = mlp(sizes) if actor is None else actor
+        self.free = torch.zeros(distribution.num_free) if free is None else free
+        self.normaliser = normaliser
 
     @torch.no_grad()
+    def outputs(self, obs: Tensor) -> Tensor:
+        """Return the network's outputs [B, K] for observations [B, O] on its device."""
+        return self.actor(obs if self.normaliser is None else self.normaliser.apply(obs))
+
+    @torch.no_grad()
+    def act(self, obs: Any, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Return actions [B, *A]: drawn with `rng`, or without it the likeliest ones."""
+        if self.distribution.kind == "categorical" and self.distribution.settings()["flat"]:
+            return super().act(obs, rng)
+        outputs = self.outputs(self._placed(obs))
+        if rng is None:
+            action = self.distribution.likeliest(outputs)
+        else:
+            chance = self.distribution.chance_of(rng, len(outputs))
+            there = torch.as_tensor(chance, dtype=outputs.dtype, device=outputs.device)
+            action = self.distribution.sample(outputs, self.free, there)
+        return self.distribution.playable(action).cpu().numpy()
+
+    def probabilities(self, obs: Any) -> np.ndarray:
+        """Return the chances [B, A] float64 of the actions, for observations [B, O].
+
+        Raises:
+            TypeError: when actions are not Discrete.
+            ValueError: when the observations have another shape.
+        """
+        if self.distribution.kind != "categorical" or not self.distribution.settings()["flat"]:
+            raise TypeError("only policies over Discrete actions have chances for each action")
+        return super().probabilities(obs)
+
+    def _placed(self, obs: Any) -> Tensor:
+        seen = np.asarray(obs, dtype=np.float32)
+        expect.shape(seen, None, self.observation_size, name="obs")
+        return torch.as_tensor(seen, device=self.free.device)
+
     def _probabilities(self, obs: np.ndarray) -> np.ndarray:
-        device = next(self.actor.parameters()).device
-        logits = self.actor(torch.as_tensor(obs, device=device))
+        outputs = self.outputs(self._placed(obs))
         # normalised in float64, so that a row sums to one as exactly as planning's own tables
-        return torch.softmax(logits.double(), dim=-1).cpu().numpy()
+        return torch.softmax(outputs.double(), dim=-1).cpu().numpy()
+
+    def copy(self) -> NetworkPolicy:
+        """Return the policy as it is now, whatever becomes of this one."""
+        return copy.deepcopy(self)
+
+    def to(self, device: Any) -> NetworkPolicy:
+        """Move to a device; returns itself."""
+        self.actor.to(device)
+        self.free = self.free.to(device)
+        if self.normaliser is not None:
+            self.normaliser.to(device)
+        return self
 
     def _stored(self) -> storage.Stored:
         arrays = {name: value.cpu().numpy() for name, value in self.actor.state_dict().items()}
+        arrays["free"] = self.free.cpu().numpy()
+        if self.normaliser is not None:
+            for name, value in self.normaliser.tensors().items():
+                arrays[f"normaliser.{name}"] = value.cpu().numpy()
         settings = {
             "observation_size": self.observation_size,
-            "num_actions": self.num_actions,
             "hidden": list(self.hidden),
+            "distribution": [self.distribution.kind, self.distribution.settings()],
         }
-        return storage.Stored(self.kind, arrays, settings)
+        # copied: a network in training goes on changing what its arrays are views of
+        return storage.Stored(self.kind, {n: a.copy() for n, a in arrays.items()}, settings)
 
     @classmethod
     def _rebuilt(cls, stored: storage.Stored) -> NetworkPolicy:
-        policy = cls(**stored.settings)
-        weights: dict[str, Any] = {n: torch.from_numpy(a) for n, a in stored.arrays.items()}
-        policy.actor.load_state_dict(weights)
+        settings = dict(stored.settings)
+        distribution = distribution_from(*settings.pop("distribution"))
+        arrays = {name: torch.from_numpy(array) for name, array in stored.arrays.items()}
+        normaliser, free = Normaliser.pop(arrays, "normaliser."), arrays.pop("free")
+        policy = cls(distribution=distribution, free=free, normaliser=normaliser, **settings)
+        policy.actor.load_state_dict(arrays)
         return policy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor
@@ -19,9 +19,12 @@ class Objective(ABC):
 
     Attributes:
         heads: H.
+        cut_is_end: whether an episode that was cut counts as ended, and its return is what was
+            got, discounted already.
     """
 
     heads: int
+    cut_is_end = False
 
     @abstractmethod
     def rewards(self, rollout: Rollout) -> Tensor:
@@ -37,6 +40,13 @@ class Objective(ABC):
     def predict(self, change: Tensor) -> None:  # noqa: B027
         """Take note of the change that the policy has made."""
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what has been taken note of, by name."""
+        return {}
+
+    def put(self, tensors: dict[str, Tensor]) -> None:  # noqa: B027
+        """Go on from what `tensors` returned."""
+
 
 @final
 class PolicyLevel(Objective):
@@ -51,12 +61,15 @@ class PolicyLevel(Objective):
         scale: the parties' units.
         weighting: of the welfare.
         memory: share of the prediction in the estimate.
+        like: a tensor on the device.
     """
 
-    def __init__(self, scale: Scale, weighting: Weighting, memory: float) -> None:
+    def __init__(self, scale: Scale, weighting: Weighting, memory: float, like: Tensor) -> None:
         self.heads = len(scale.unit)
         self._scale, self._weighting, self._memory = scale, weighting, memory
-        self._returns: Any = None  # [M] estimate, scaled
+        self._returns = like.new_zeros(self.heads, dtype=torch.float64)  # estimate, scaled
+        self._known = like.new_zeros((), dtype=torch.float64)  # batches with returns in them
+        weighting.begin(self._returns)
 
     def rewards(self, rollout: Rollout) -> Tensor:
         """Return the scaled rewards."""
@@ -65,12 +78,9 @@ class PolicyLevel(Objective):
     def measure(self, rollout: Rollout) -> None:
         """Correct the estimate and let the weights settle."""
         mean, count = rollout.mean_return()
-        measured = self._scale.returns(mean)
-        if self._returns is None:
-            self._returns = measured
-        else:
-            trust = torch.where(count > 0, 1.0 - self._memory, 0.0)
-            self._returns = self._returns + trust * (measured - self._returns)
+        trust = torch.where(self._known > 0, 1.0 - self._memory, 1.0) * (count > 0)
+        self._known = self._known + (count > 0)
+        self._returns = self._returns + trust * (self._scale.returns(mean) - self._returns)
         self._weighting.settle(self._returns)
 
     def weights(self, change: Tensor) -> Tensor:
@@ -80,6 +90,17 @@ class PolicyLevel(Objective):
     def predict(self, change: Tensor) -> None:
         """Move the estimate."""
         self._returns = self._returns + change
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the estimate and the weights' memory."""
+        memory = {f"weighting.{name}": value for name, value in self._weighting.memory.items()}
+        return {"returns": self._returns, "known": self._known, **memory}
+
+    def put(self, tensors: dict[str, Tensor]) -> None:
+        """Go on from what `tensors` returned."""
+        self._returns, self._known = tensors["returns"], tensors["known"]
+        for name in self._weighting.memory:
+            self._weighting.memory[name] = tensors[f"weighting.{name}"]
 
 
 @final
@@ -101,6 +122,7 @@ class EpisodeLevel(Objective):
     """E[W(G)]: one head, whose reward comes at the end, the welfare of the episode's returns."""
 
     heads = 1
+    cut_is_end = True
 
     def __init__(self, welfare: Welfare, scale: Scale) -> None:
         self._welfare, self._scale = welfare, scale

@@ -1,60 +1,58 @@
-"""Adam over whole networks as one vector each."""
+"""Adam over a vector of parameters, and the mean of a vector over time."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import NamedTuple, final
+from typing import final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-5  # as in PPO's reference implementations
 
 
-class Moments(NamedTuple):
-    """A network as one vector, its gradient, and Adam's memory of it."""
-
-    vector: Tensor
-    gradient: Tensor
-    first: Tensor  # running mean of the gradients
-    second: Tensor  # and of their squares
-
-
 @final
 class FlatAdam:
-    """Adam [Kingma2015] on flat vectors, with each network's gradient cut to a length.
-
-    A network's parameters become views of one vector, and their gradients of another: clipping
-    and Adam then take a few calls a step instead of several for each layer.
+    """Adam [Kingma2015] on one vector, the gradient of each part of it cut to a length.
 
     Args:
-        networks: each is cut to length on its own, so that a critic's error does not slow an
-            actor down.
+        vector: [P], is changed in place.
+        gradient: [P], is read.
+        split: where the second part begins. Each is cut on its own, so that a critic's error does
+            not slow an actor down.
         max_norm: the length.
     """
 
-    def __init__(self, networks: Sequence[nn.Module], max_norm: float) -> None:
-        self.max_norm = max_norm
-        self.moments = [_flatten(network) for network in networks]
-        self._count = 0
+    def __init__(self, vector: Tensor, gradient: Tensor, split: int, max_norm: float) -> None:
+        self._vector, self._gradient = vector, gradient
+        self._parts = [gradient[:split], gradient[split:]]
+        self._max_norm = max_norm
+        self._first, self._second = torch.zeros_like(vector), torch.zeros_like(vector)
+        self._count = vector.new_zeros((), dtype=torch.float64)
 
-    def step(self, loss: Tensor, learning_rate: float) -> None:
-        """Descend the gradient of `loss`."""
-        for part in self.moments:
-            part.gradient.zero_()
-        loss.backward()
-        self._count += 1
-        # the memory starts from zero; these undo that
-        unbiased, scale = (1.0 - beta**self._count for beta in BETAS)
-        for vector, gradient, first, second in self.moments:
-            norm = torch.linalg.vector_norm(gradient)
-            gradient.mul_((self.max_norm / (norm + 1e-6)).clamp_max(1.0))
-            first.lerp_(gradient, 1.0 - BETAS[0])
-            second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1.0 - BETAS[1])
-            size = second.sqrt().div_(math.sqrt(scale)).add_(EPSILON)
-            vector.addcdiv_(first, size, value=-learning_rate / unbiased)
+    def step(self, learning_rate: Tensor, going: Tensor) -> None:
+        """Descend the gradient.
+
+        Args:
+            learning_rate: [].
+            going: [] float, 1; or 0 to leave everything as it is.
+        """
+        for part in self._parts:
+            norm = torch.linalg.vector_norm(part)
+            part.mul_((self._max_norm / (norm + 1e-6)).clamp_max_(1.0))
+        self._count += going
+        fresh = [going * (1.0 - beta) for beta in BETAS]
+        self._first.lerp_(self._gradient, fresh[0])
+        self._second.lerp_(self._gradient * self._gradient, fresh[1])
+        # the memory starts from zero; these undo that. The first step is safe if none was taken.
+        unbiased, scale = (1.0 - beta ** self._count.clamp_min(1.0) for beta in BETAS)
+        size = (self._second / scale.to(self._second.dtype)).sqrt_().add_(EPSILON)
+        rate = going * learning_rate / unbiased.to(self._first.dtype)
+        self._vector.sub_((self._first / size).mul_(rate))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what it remembers, by name; changed in place by `step`."""
+        return {"first": self._first, "second": self._second, "count": self._count}
 
 
 @final
@@ -63,28 +61,18 @@ class RunningMean:
 
     def __init__(self, vector: Tensor) -> None:
         self._vector = vector
-        self._mean = torch.zeros_like(self._vector)
-        self._count = 0
+        self._mean = torch.zeros_like(vector)
+        self._count = vector.new_zeros(())
 
-    def add(self) -> None:
-        """Add the vector as it is now."""
-        self._count += 1
-        self._mean += (self._vector - self._mean) / self._count
+    def add(self, going: Tensor) -> None:
+        """Add the vector as it is now, where `going` [] is 1 and not 0."""
+        self._count += going
+        self._mean.lerp_(self._vector, going / self._count.clamp_min(1.0))
 
-    def put(self) -> None:
-        """Set the vector to its mean; where none was added, leave it."""
-        if self._count:
-            self._vector.copy_(self._mean)
+    def value(self) -> Tensor:
+        """Return the mean [P]; where none was added, the vector."""
+        return torch.where(self._count > 0, self._mean, self._vector)
 
-
-def _flatten(network: nn.Module) -> Moments:
-    """Let a network's parameters be views of one vector, and their gradients of another."""
-    parameters = list(network.parameters())
-    vector = torch.cat([p.detach().flatten() for p in parameters])
-    part = Moments(vector, *(torch.zeros_like(vector) for _ in range(3)))
-    sizes = [p.numel() for p in parameters]
-    pieces = zip(parameters, vector.split(sizes), part.gradient.split(sizes), strict=True)
-    for parameter, values, gradient in pieces:
-        parameter.data = values.view_as(parameter)
-        parameter.grad = gradient.view_as(parameter)
-    return part
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what it remembers, by name; changed in place by `add`."""
+        return {"mean": self._mean, "count": self._count}

@@ -77,8 +77,11 @@ def solve(
         scale: units of the parties, default raw.
 
     Raises:
+        TypeError: when `welfare` is something else.
         ValueError: when the level is unknown or not offered, or shapes do not fit.
     """
+    if not isinstance(welfare, Welfare):
+        raise TypeError(f"welfare should be a Welfare, is {welfare!r}")
     expect.choice(level, LEVELS, name="level")
     if level == "episode" and not isinstance(welfare, Utilitarian):
         raise ValueError(

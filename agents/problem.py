@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box
 
+from agents.distribution import Distribution
+from agents.distributions import distribution_of
 from multiparty_envs import expect
 from multiparty_envs.dynamics import Dynamics
 from multiparty_envs.feedback import Steps
@@ -26,6 +28,7 @@ class Problem:
     """A world, whose rewards count, and the welfare that is to rise.
 
     Attributes:
+        world: as it was given.
         dynamics: the world; at level "episode" with the returns accrued so far in it.
         welfare: how the parties' rewards become one.
         level: where it sits.
@@ -33,6 +36,7 @@ class Problem:
         scale: the units of the M parties.
     """
 
+    world: Dynamics
     dynamics: Dynamics
     welfare: Welfare
     level: str
@@ -69,9 +73,10 @@ class Problem:
         scale = Scale.none(parties) if scale is None else scale
         if len(scale.unit) != parties:
             raise ValueError(f"scale is for {len(scale.unit)} parties, the rewards for {parties}")
+        inside = dynamics
         if level == "episode":
-            dynamics = AccruedReturns(dynamics, reward_of, scale)
-        return cls(dynamics, welfare, level, reward_of, scale)
+            inside = AccruedReturns(dynamics, reward_of, scale)
+        return cls(dynamics, inside, welfare, level, reward_of, scale)
 
     @property
     def discount(self) -> float:
@@ -85,15 +90,13 @@ class Problem:
         return self.dynamics.observation_space.shape[0]
 
     @property
-    def num_actions(self) -> int:
-        """A."""
-        assert isinstance(self.dynamics.action_space, Discrete)
-        return int(self.dynamics.action_space.n)
+    def distribution(self) -> Distribution:
+        """What an actor's outputs mean."""
+        return distribution_of(self.dynamics.action_space)
 
 
 def _check_spaces(dynamics: Dynamics) -> None:
-    seen, acted = dynamics.observation_space, dynamics.action_space
+    seen = dynamics.observation_space
     if not isinstance(seen, Box) or len(seen.shape) != 1:
         raise ValueError(f"the observation space should be a flat Box, is {seen}")
-    if not isinstance(acted, Discrete) or acted.start != 0:
-        raise ValueError(f"the action space should be Discrete from 0, is {acted}")
+    distribution_of(dynamics.action_space)  # says what it cannot take

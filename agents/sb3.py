@@ -7,7 +7,7 @@ and has the signature of `agents.ppo.train`. Source: [Raffin2021].
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
@@ -16,16 +16,14 @@ import numpy as np
 import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.policies import ActorCriticPolicy
-from torch import nn
 
 from agents.config import PPOConfig
-from agents.networks import NetworkPolicy, mlp
+from agents.networks import NetworkPolicy
 from agents.ppo import threads
 from agents.problem import Problem
 from agents.progress import Callback, Progress
 from agents.sb3_env import PartyLogger, SB3VecEnv
+from agents.sb3_policy import from_sb3, to_sb3
 from multiparty_envs.dynamics import Dynamics
 from multiparty_envs.faces import PartyVectorEnv
 from multiparty_envs.rewards.base import RewardLearner
@@ -39,7 +37,7 @@ from multiparty_envs.wrappers import (
 )
 from multiparty_envs.wrappers.welfare_reward import PolicyWelfare
 
-__all__ = ["PartyLogger", "SB3VecEnv", "from_sb3", "train"]
+__all__ = ["PartyLogger", "SB3VecEnv", "from_sb3", "to_sb3", "train"]
 
 
 def train(
@@ -73,30 +71,6 @@ def train(
     return from_sb3(model)
 
 
-def from_sb3(model: OnPolicyAlgorithm) -> NetworkPolicy:
-    """Return the policy of an on-policy model of stable-baselines3 as one of ours.
-
-    Its weights are then saved and loaded without pickle, which its own files need.
-
-    Raises:
-        ValueError: when the policy is not an "MlpPolicy" with tanh and Discrete actions.
-    """
-    policy = model.policy
-    if not isinstance(policy, ActorCriticPolicy) or not isinstance(policy.action_net, nn.Linear):
-        raise ValueError(f"only an MlpPolicy with Discrete actions can be taken over, not {policy}")
-    layers = [*policy.mlp_extractor.policy_net, policy.action_net]
-    linear, between = layers[::2], layers[1::2]
-    if not all(isinstance(part, nn.Linear) for part in linear):
-        raise ValueError(f"the policy should be linear layers with tanh between, is {layers}")
-    if not all(isinstance(part, nn.Tanh) for part in between):
-        raise ValueError(f"the policy's activations should be tanh, are {between}")
-    widths = [part.out_features for part in linear]
-    actor = mlp((linear[0].in_features, *widths), 1.0, None)
-    for own, theirs in zip(list(actor)[::2], linear, strict=True):
-        own.load_state_dict(theirs.state_dict())
-    return NetworkPolicy(linear[0].in_features, widths[-1], widths[:-1], actor)
-
-
 @dataclass(frozen=True)
 class _Environment:
     """The wrappers that are asked for something."""
@@ -111,7 +85,13 @@ def _environment(
     truth = "visible" if rewards is None else "hidden"
     source = "true" if rewards is None else "learned"
     copies = config.copies(dynamics.horizon)
-    envs = PartyVectorEnv(copies, dynamics, truth=truth, feedback=None)
+    envs = PartyVectorEnv(
+        copies,
+        dynamics,
+        truth=truth,
+        feedback=None,
+        max_episode_steps=config.max_episode_steps,
+    )
     if rewards is not None:
         envs = LearnedRewardVector(envs, rewards, first_fit=None)
     welfare = WelfareRewardVector(
@@ -131,13 +111,13 @@ def _model(envs: SB3VecEnv, problem: Problem, config: PPOConfig, streams: Stream
     return PPO(
         "MlpPolicy",
         envs,
-        learning_rate=lambda left: config.learning_rate * left,
+        learning_rate=_falling(config.learning_rate, config.schedule),
         n_steps=num_steps,
         batch_size=max(2, envs.num_envs * num_steps // config.minibatches),
         n_epochs=config.epochs,
         gamma=problem.discount,
         gae_lambda=config.gae_lambda,
-        clip_range=config.clip,
+        clip_range=_falling(config.clip, config.clip_schedule),
         ent_coef=config.entropy,
         vf_coef=config.value_coefficient,
         max_grad_norm=config.max_gradient_norm,
@@ -145,6 +125,11 @@ def _model(envs: SB3VecEnv, problem: Problem, config: PPOConfig, streams: Stream
         seed=streams.key("model") % 2**31,  # NumPy's old generator takes no more
         device=config.device,
     )
+
+
+def _falling(first: float, schedule: str) -> Callable[[float], float]:
+    """Return a setting by the share of the training that is left."""
+    return lambda left: first * left if schedule == "linear" else first
 
 
 @final
@@ -164,7 +149,8 @@ class _Schedule(BaseCallback):
 
     def _on_rollout_end(self) -> None:
         assert isinstance(self.model, PPO)
-        self.model.ent_coef = self._config.entropy * (1.0 - self._iteration / self._iterations)
+        left = 1.0 - self._iteration / self._iterations
+        self.model.ent_coef = _falling(self._config.entropy, self._config.schedule)(left)
         self._iteration += 1
         if self._callback is not None:
             self._going_on = self._callback(self._progress()) is not False

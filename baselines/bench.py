@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 
 from baselines.extras import require
 from baselines.races.faces import many_copies, many_copies_asked, one_copy, one_copy_asked
+from baselines.races.feedback import answers_in_rollouts
 from baselines.races.learning import cartpole_learning, delivery_learning
+from baselines.races.neural import neural_learning, neural_learning_of_many
 from baselines.races.race import Finish, LearningRace, Race
 from baselines.races.single import importing, labels, planning
 from baselines.races.training import thermostat_training, training
@@ -22,6 +24,9 @@ RACES: tuple[Callable[[], Race | LearningRace], ...] = (
     many_copies_asked,
     planning,
     labels,
+    answers_in_rollouts,
+    neural_learning,
+    neural_learning_of_many,
     training,
     thermostat_training,
     delivery_learning,
@@ -108,7 +113,7 @@ def _compared(
 ) -> tuple[str, str, str, str, str]:
     """Return time and share of both, and by what factor ours is faster."""
     (mine, of_mine), (other, of_theirs) = _time(ours), _time(theirs)
-    # where half of the peer's runs never get there, any ratio would be too low
+    # where half the runs of one side never get there, nobody knows the ratio
     known = math.isfinite(mine) and math.isfinite(other)
     ratio = f"{other / mine:.3g}×" if known else "–"
     return _time_text(mine), of_mine, _time_text(other), of_theirs, ratio

@@ -5,27 +5,33 @@ from __future__ import annotations
 import importlib
 import time
 from functools import lru_cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from agents.config import PPOConfig
-from agents.evaluation import Summary, summarise, tabulate
+from agents.evaluation import Summary, simulated_scale, summarise, tabulate
 from agents.planning import Optimum, party_scale, policy_returns, solve, uniform_policy
 from agents.policy import Policy, TablePolicy
+from agents.progress import Callback
 from baselines.methods import OPTIMISERS, WELFARES, Method, parse_method
+from baselines.settings import config_of
 from baselines.store import Cell, Knobs, Row
 from baselines.tasks import Answers, Task, make_task
 from multiparty_envs import expect
-from multiparty_envs.dynamics import FiniteMDP
+from multiparty_envs.dynamics import Dynamics, FiniteMDP
 from multiparty_envs.feedback import Comparisons, Steps
 from multiparty_envs.rewards import LinearLearner, make_learner
 from multiparty_envs.rewards.selection import HELD_OUT
 from multiparty_envs.streams import Streams
 from multiparty_envs.welfare import Scale, make_welfare
+from multiparty_envs.wrappers.accrued import AccruedReturns
 
 UNDECIDED = 1e-9
 """Differences of return, or of a chance from a half, that count as none."""
+
+SCALE_EPISODES = 2_000
+"""Simulated episodes behind the units of a world without tables: known to about 2 %."""
 
 SMALLEST = {"low-rank": {"rank": 1}, "mixture": {"clusters": 1}}
 """Settings of learners that choose their size by held-out answers, where there are too few."""
@@ -52,30 +58,85 @@ def run_cell(cell: Cell) -> Row:
     )
 
 
-def make_policy(cell: Cell) -> Policy:
-    """Return the policy of a cell; a method that learns reads no true reward here."""
+def make_policy(cell: Cell, callback: Callback | None = None) -> Policy:
+    """Return the policy of a cell; a method that learns reads no true reward here.
+
+    Args:
+        cell: what to make.
+        callback: told of the progress, where something is trained.
+
+    Raises:
+        TypeError: when tables are needed and the environment is not finite.
+        ValueError: on an unknown optimiser, or a level that cannot be planned for.
+    """
     method = parse_method(cell.method)
-    mdp = _task(cell.env, cell.knobs).mdp
-    learner = _learner(cell)
-    if method.kind == "random":
-        return TablePolicy.of(mdp, uniform_policy(mdp))
-    if learner is None:
-        return TablePolicy.of(mdp, _optimum(cell.env, cell.knobs, method.welfare).policy)
-    welfare = make_welfare(method.welfare)
-    # units from the learned rewards too: the true ones would tell what people want
-    rewards, scale = _learned(*_repetition(cell), method.learner)
-    if cell.optimiser == "exact":
-        return TablePolicy.of(mdp, solve(mdp, welfare, rewards=rewards, scale=scale).policy)
-    optimiser = expect.choice(cell.optimiser, OPTIMISERS, name="optimiser")
-    trainer = importlib.import_module(f"agents.{optimiser}")
-    return trainer.train(
-        mdp,
-        welfare=welfare,
-        rewards=learner,
-        scale=scale,
-        config=PPOConfig(total_steps=cell.steps),
+    task = _task(cell.env, cell.knobs)
+    if is_planned(cell):
+        return TablePolicy.of(task.mdp, _plan(cell, method))
+    return trainer_of(cell).train(
+        task.world,
+        welfare=make_welfare(method.welfare),
+        level=cell.level,
+        rewards=_learner(cell),
+        scale=training_scale(cell),
+        config=config_of(cell),
         seed=Streams(cell.seed).key("agent"),
+        callback=callback,
     )
+
+
+def trainer_of(cell: Cell) -> ModuleType:
+    """Return the module whose `train` makes a cell's policy; it brings torch."""
+    optimiser = expect.choice(cell.optimiser, OPTIMISERS, name="optimiser")
+    return importlib.import_module(f"agents.{optimiser}")
+
+
+def is_planned(cell: Cell) -> bool:
+    """Return whether a cell's policy is planned in tables; the others are trained.
+
+    Oracles are, wherever that can be done: tables do not hold the returns of level "episode".
+    """
+    kind = parse_method(cell.method).kind
+    if kind == "random" or cell.optimiser == "exact":
+        return True
+    finite = isinstance(_task(cell.env, cell.knobs).world, FiniteMDP)
+    return kind == "oracle" and finite and cell.level != "episode"
+
+
+def _plan(cell: Cell, method: Method) -> np.ndarray:
+    mdp = _task(cell.env, cell.knobs).mdp
+    if method.kind == "random":
+        return uniform_policy(mdp)
+    if method.kind == "oracle" and cell.level == "policy":
+        return _optimum(cell.env, cell.knobs, method.welfare).policy
+    welfare, learned = make_welfare(method.welfare), method.kind == "learned"
+    rewards = _learned(*_repetition(cell), method.learner)[0] if learned else None
+    scale = training_scale(cell)
+    return solve(mdp, welfare, level=cell.level, rewards=rewards, scale=scale).policy
+
+
+def training_scale(cell: Cell) -> Scale:
+    """Return the units in which the parties are compared while a policy is made.
+
+    They follow from the rewards that it is made for: the true ones would tell what people want.
+    Without tables one is not the best that a party can get, which nobody knows, but one standard
+    deviation of the random policy's returns above its mean.
+    """
+    method = parse_method(cell.method)
+    if not isinstance(_task(cell.env, cell.knobs).world, FiniteMDP):
+        return _simulated_scale(*_repetition(cell), method.learner)
+    if not method.learner:
+        return _true_scale(cell.env, cell.knobs)
+    return _learned(*_repetition(cell), method.learner)[1]
+
+
+def seen_world(cell: Cell) -> Dynamics:
+    """Return the world that a cell's policy looks at: at level "episode" with accrued returns."""
+    world, learner = _task(cell.env, cell.knobs).world, _learner(cell)
+    if cell.level != "episode" or is_planned(cell):
+        return world
+    rewards = None if learner is None else learner.rewards
+    return AccruedReturns(world, rewards, training_scale(cell))
 
 
 def _learner(cell: Cell) -> LinearLearner | None:
@@ -191,6 +252,13 @@ def _learned(
     mdp = _task(env, knobs).mdp
     rewards = reward_table(mdp, _fitted(env, knobs, seed, labels, learner))
     return rewards, party_scale(mdp, "range", rewards=rewards)
+
+
+@lru_cache(maxsize=4)
+def _simulated_scale(env: str, knobs: Knobs, seed: int, labels: int, learner: str) -> Scale:
+    rewards = _fitted(env, knobs, seed, labels, learner) if learner else None
+    key = Streams(seed).key("scale")
+    return simulated_scale(_task(env, knobs).world, rewards, SCALE_EPISODES, key, centred=True)
 
 
 @lru_cache(maxsize=16)

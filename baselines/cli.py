@@ -80,40 +80,64 @@ def train(
     method: str = "hierarchical+max-min",
     seed: int = 0,
     optimiser: Optimiser = "ppo",
+    level: Literal["policy", "episode", "step"] = "policy",
     steps: int = 300_000,
     labels: int = 0,
+    set: tuple[str, ...] = (),
+    knobs: tuple[str, ...] = (),
+    tensorboard: bool = False,
     out: Path | None = None,
 ) -> None:
-    """Train one agent from answers and keep it in a run folder.
+    """Train one agent from answers and keep it in a run folder, with log.csv and log.jsonl.
 
     Args:
         id: environment, as `multiparty envs` lists them.
         method: "random", "single-reward", "oracle+WELFARE" or LEARNER+WELFARE.
         seed: of answers and agent.
         optimiser: what makes a policy of learned rewards.
+        level: welfare of expected returns, of each episode's, or of each step's rewards.
         steps: environment steps of a PPO training.
         labels: answers to learn from; 0: as many as the task gives.
+        set: settings of PPO, as in learning_rate=1e-3 hidden=64,64.
+        knobs: settings of the environment, as in num_parties=8.
+        tensorboard: also write curves to RUN/tensorboard.
         out: run folder; default runs/ID-METHOD-SEED.
     """
+    from baselines.methods import env_name
+    from baselines.settings import knobs_of, ppo_of
     from baselines.single import train_agent
     from baselines.store import Cell
 
-    cell = Cell(id, method, optimiser, seed, labels=labels, steps=steps)
-    print(train_agent(cell, out))
+    cell = Cell(
+        env_name(id),
+        method,
+        optimiser,
+        seed,
+        knobs=knobs_of(env_name(id), knobs),
+        labels=labels,
+        steps=steps,
+        level=level,
+        ppo=ppo_of(set),
+    )
+    print(train_agent(cell, out, tensorboard=tensorboard))
 
 
-def evaluate(run: Path, /, *, episodes: int = 1000, seed: int = 0) -> None:
-    """Show what a trained agent gives each party: exactly, and in simulated episodes.
+def evaluate(
+    run: Path, /, *, episodes: int = 1000, seed: int = 0, deterministic: bool = False
+) -> None:
+    """Show what a trained agent gives each party, exactly where that is known, and simulated.
 
     Args:
         run: folder that `multiparty train` wrote.
         episodes: simulated ones.
         seed: of the simulation.
+        deterministic: always take the likeliest action instead of drawing one.
     """
     from baselines.console import make_console, print_tables
-    from baselines.single import evaluation
+    from baselines.single_tables import evaluation
 
-    print_tables(make_console(), evaluation(run, episodes, seed))
+    tables = evaluation(run, episodes, seed, deterministic=deterministic)
+    print_tables(make_console(), tables)
 
 
 def render(
@@ -128,7 +152,7 @@ def render(
         ansi: print text instead.
         out: the GIF; default RUN/episodes.gif.
     """
-    from baselines.single import draw_frames, draw_text
+    from baselines.single_frames import draw_frames, draw_text
 
     print(draw_text(run, episodes, seed) if ansi else draw_frames(run, episodes, seed, out))
 
@@ -197,7 +221,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"multiparty: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("multiparty: interrupted; give the same command to go on", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        what_now = str(stop) or "give the same command to go on"
+        print(f"multiparty: interrupted; {what_now}", file=sys.stderr)
         return 130
     return 0

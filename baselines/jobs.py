@@ -14,7 +14,7 @@ from baselines.report import write_page, write_report
 from baselines.store import Cell, Row, RunFolder, config_hash
 from baselines.studies import find_study
 from baselines.summary import main_tables, summarise
-from baselines.sweep import sweep
+from baselines.sweep import available_cores, sweep
 from multiparty_envs import expect
 
 
@@ -26,10 +26,14 @@ def run_comparison(settings: Settings, out: Path | None = None, workers: int = 0
         out: folder of results; default one under `runs/` with a name of its own.
         workers: processes; 0: one a core.
     """
-    from baselines.cells import run_cell  # brings the whole stack; rebuilding a report does not
+    # these bring the whole stack; rebuilding a report does not
+    from baselines.cells import run_cell
+    from baselines.tasks import make_task
 
     # another version of the package may give other rows, so it is part of the configuration
     config = {**dataclasses.asdict(settings), "version": versions()["multiparty-envs"]}
+    for env in settings.envs:
+        _ = make_task(env).mdp  # regret is measured against the exact optimum
     path = out or Path("runs") / f"compare-{config_hash(config)}"
     folder = RunFolder.open(path, config, facts())
     rows = _swept(settings.cells(), folder, run_cell, workers)
@@ -63,16 +67,23 @@ def _swept(
     cells: Sequence[Cell], folder: RunFolder, run: Callable[[Cell], Row], workers: int
 ) -> list[Row]:
     console = make_console()
-    missing = sum(cell not in folder for cell in cells)
-    console.print(f"{len(cells)} cells, {len(cells) - missing} of them already in {folder.path}")
-    with counting(console, missing) as counter:
+    missing = [cell for cell in cells if cell not in folder]
+    told = f"{len(cells)} cells, {len(cells) - len(missing)} of them already in {folder.path}"
+    console.print(told)
+    names = [_short(cell) for cell in missing]
+    with counting(console, names, workers or available_cores()) as counter:
         return sweep(
             cells,
             folder,
             run=run,
             workers=workers,
-            told=lambda row: counter.advance(f"{row.cell.env} {row.cell.method}"),
+            told=lambda row: counter.advance(_short(row.cell)),
         )
+
+
+def _short(cell: Cell) -> str:
+    """Return what the progress says of a cell."""
+    return " ".join(part for part in (cell.env, cell.method, cell.optimiser) if part != "none")
 
 
 def rebuild(path: Path) -> Path:

@@ -34,6 +34,8 @@ class Cell:
         seed: which draw of answers (or split of the recorded ones), and of the agent.
         labels: answers to learn from; 0: as many as the task gives.
         steps: environment steps of PPO; 0 where it is not used.
+        level: where the welfare function sits: "policy", "episode" or "step".
+        ppo: settings of PPO that differ from its own, as sorted pairs.
     """
 
     env: str
@@ -43,22 +45,21 @@ class Cell:
     knobs: Knobs = ()
     labels: int = 0
     steps: int = 0
+    level: str = "policy"
+    ppo: Knobs = ()
 
     @property
     def key(self) -> str:
         """A name that no other cell has."""
-        knobs = ",".join(f"{name}={value}" for name, value in self.knobs)
-        return "|".join(
-            (
-                self.env,
-                knobs,
-                self.method,
-                self.optimiser,
-                f"seed={self.seed}",
-                f"labels={self.labels}",
-                f"steps={self.steps}",
-            )
-        )
+        numbers = (f"{name}={getattr(self, name)}" for name in ("seed", "labels", "steps"))
+        named = (self.env, _joined(self.knobs), self.method, self.optimiser, *numbers)
+        return "|".join((*named, self.level, _joined(self.ppo)))
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Cell:
+        """Return the cell whose fields were read from JSON, which knows lists only."""
+        pairs = {name: _tuples(data.get(name, ())) for name in ("knobs", "ppo")}
+        return cls(**{**data, **pairs})
 
 
 @final
@@ -113,14 +114,21 @@ class Row:
         names = {field.name for field in dataclasses.fields(cls)}
         if not isinstance(data, dict) or set(data) != names:
             raise ValueError("it does not have the fields of a row")
-        cell = dict(data.pop("cell"))
-        # JSON knows lists only; a cell is hashed and compared, so its knobs are tuples
-        cell["knobs"] = tuple((name, value) for name, value in cell["knobs"])
+        cell = Cell.from_json(data.pop("cell"))
         lists = {name: tuple(data.pop(name)) for name in ("returns", "accuracy", "minority")}
         lists = {name: tuple(map(_number, values)) for name, values in lists.items()}
         regrets = {name: _number(value) for name, value in data.pop("regrets").items()}
         plain = {name: _number(value) for name, value in data.items()}
-        return cls(cell=Cell(**cell), regrets=regrets, **lists, **plain)
+        return cls(cell=cell, regrets=regrets, **lists, **plain)
+
+
+def _joined(pairs: Knobs) -> str:
+    return ",".join(f"{name}={value}" for name, value in pairs)
+
+
+def _tuples(value: Any) -> Any:
+    """Return lists as tuples, which can be hashed."""
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 def _number(value: Any) -> Any:

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from baselines.extras import require
 from baselines.store import Cell, Row, RunFolder
 
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
 
 def sweep(
     cells: Sequence[Cell],

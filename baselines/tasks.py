@@ -11,7 +11,7 @@ import numpy as np
 from baselines.methods import env_name
 from multiparty_envs import expect
 from multiparty_envs.data import load
-from multiparty_envs.dynamics import FiniteMDP
+from multiparty_envs.dynamics import Dynamics, FiniteMDP
 from multiparty_envs.faces import collect
 from multiparty_envs.feedback import Comparisons, Feedback
 from multiparty_envs.registration import make_dynamics
@@ -46,12 +46,28 @@ class Task(ABC):
     """One environment and the source of its answers.
 
     Attributes:
-        mdp: the environment, with the true rewards that only evaluation may read.
+        name: id of the environment without its namespace.
+        world: the environment, with the true rewards that only evaluation may read.
         labels: answers to learn from if no other number is asked for.
     """
 
-    mdp: FiniteMDP
+    name: str
+    world: Dynamics
     labels: int
+
+    @property
+    def mdp(self) -> FiniteMDP:
+        """The environment as tables.
+
+        Raises:
+            TypeError: when it is not finite, so that no exact optimum is known.
+        """
+        if isinstance(self.world, FiniteMDP):
+            return self.world
+        raise TypeError(
+            f"{self.name} is not finite: it has no tables and no exact optimum. "
+            "Try `multiparty train` with --optimiser ppo or sb3 and a method that learns"
+        )
 
     @abstractmethod
     def answers(self, seed: int, labels: int = 0) -> Answers:
@@ -77,25 +93,25 @@ class Simulated(Task):
 
     labels = LABELS
 
-    def __init__(self, mdp: FiniteMDP) -> None:
-        self.mdp = mdp
+    def __init__(self, name: str, world: Dynamics) -> None:
+        self.name, self.world = name, world
 
     def answers(self, seed: int, labels: int = 0) -> Answers:
         """Return fresh simulated answers."""
         streams = Streams(seed)
         # by share: a minority of a fifth gives a fifth of the answers, as it would
         train = collect(
-            self.mdp, Feedback(assignment="share"), labels or self.labels, streams.key("train")
+            self.world, Feedback(assignment="share"), labels or self.labels, streams.key("train")
         )
         # balanced: the accuracy of a small minority should not rest on a handful of answers
         held_out = collect(
-            self.mdp, Feedback(assignment="balanced"), HELD_OUT_LABELS, streams.key("held out")
+            self.world, Feedback(assignment="balanced"), HELD_OUT_LABELS, streams.key("held out")
         )
         return Answers(train, held_out)
 
     def groups(self, train: Comparisons) -> Groups:
         """Return the largest cluster, and everybody else."""
-        cluster = np.asarray(self.mdp.population.cluster)
+        cluster = np.asarray(self.world.population.cluster)
         sizes = np.bincount(cluster)
         if (sizes == sizes.max()).sum() > 1:  # every party of its own kind, or two halves
             return worst_served(train)
@@ -113,8 +129,8 @@ class Recorded(Task):
     the luck of their held-out answers.
     """
 
-    def __init__(self, mdp: FiniteMDP, data: str) -> None:
-        self.mdp = mdp
+    def __init__(self, name: str, world: Dynamics, data: str) -> None:
+        self.name, self.world = name, world
         self._recorded = Comparisons.from_choices(load(data))
         self.labels = len(self.answers(0).train)
 
@@ -154,16 +170,14 @@ def make_task(env: str, knobs: Mapping[str, Any] | None = None) -> Task:
 
     Raises:
         ValueError: on an unknown id or a knob that the environment refuses.
-        TypeError: when the environment is not finite, so that no exact optimum is known.
+        TypeError: on a knob that the environment does not have.
     """
     name = env_name(env)
-    mdp = make_dynamics(name, **(knobs or {}))
-    if not isinstance(mdp, FiniteMDP):
-        raise TypeError(f"comparisons need a finite environment, {env} is not")
+    world = make_dynamics(name, **(knobs or {}))
     # recorded people answered for nobody but themselves: other parties' answers are simulated
     if name in RECORDED and not OTHER_PARTIES & set(knobs or {}):
-        return Recorded(mdp, RECORDED[name])
-    return Simulated(mdp)
+        return Recorded(name, world, RECORDED[name])
+    return Simulated(name, world)
 
 
 def _thinned(answers: Comparisons, labels: int, rng: np.random.Generator) -> Comparisons:

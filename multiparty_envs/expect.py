@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Collection
+from numbers import Real
 from typing import Any, TypeVar
 
 import numpy as np
@@ -32,9 +33,12 @@ def finite(value: Any, *, name: str) -> np.ndarray:
     """Return `value` as a float64 array if every entry is finite.
 
     Raises:
-        ValueError: naming the first place that holds NaN or an infinity.
+        ValueError: naming the first place that holds NaN or an infinity, or what is no number.
     """
-    array = np.asarray(value, dtype=np.float64)
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} should be an array of numbers: {error}") from error
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         place = tuple(int(i) for i in bad[0])
@@ -64,8 +68,11 @@ def number(
     """Return `value` as a float if it lies in [low, high] (in (low, high) if `open_`).
 
     Raises:
+        TypeError: when it is not one number.
         ValueError: naming the value and the interval.
     """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} should be a number, is {value!r}")
     inside = low < value < high if open_ else low <= value <= high
     if not inside:  # also catches NaN, for which every comparison is false
         left, right = "()" if open_ else "[]"

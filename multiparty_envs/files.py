@@ -17,11 +17,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Raises:
         FileNotFoundError: when the folder does not exist.
+        IsADirectoryError: when `path` is a folder itself.
         PermissionError: when it cannot be written to.
     """
     target = Path(path)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"the folder {target.parent} of {target.name} does not exist")
+    if target.is_dir():
+        raise IsADirectoryError(f"{target} is a folder, and should be a file")
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
     os.close(handle)
     partial = Path(name)

@@ -21,6 +21,8 @@ ENVS: dict[str, str] = {
     "LinearBandit-v0": "multiparty_envs.envs.linear_bandit:linear_bandit",
     "Timetable-v0": "multiparty_envs.envs.timetable:timetable",
     "Condorcet-v0": "multiparty_envs.envs.condorcet:condorcet",
+    "Thermostat-v0": "multiparty_envs.envs.thermostat:thermostat",
+    "Reservoir-v0": "multiparty_envs.envs.reservoir:reservoir",
 }
 """Name to builder, a function `(**knobs) -> Dynamics` written "module:function"."""
 

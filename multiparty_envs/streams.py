@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import array_api_compat
@@ -58,7 +58,9 @@ class Streams:
         """Return a new torch generator at the start of the stream `name`."""
         import torch
 
-        return torch.Generator(device).manual_seed(self.key(name))
+        # a device without values has no generators, and takes those of the CPU
+        own = "cpu" if torch.device(device).type == "meta" else device
+        return torch.Generator(own).manual_seed(self.key(name))
 
     def key(self, name: str) -> int:
         """Return the 63-bit number that stands for (seed, name)."""
@@ -92,6 +94,7 @@ class Draw:
         self.ahead = ahead
         self._words = _UNSIGNED if isinstance(key, np.ndarray) else _SIGNED
         self.episode = self._xp.zeros_like(key) if episode is None else episode
+        self._root: Any = None  # what the key alone makes of the position, once it is known
         self._at: Any = None  # found out at the first number: certain worlds never draw
         self._stock: Any = None  # [B, N], numbers of `uniform()` that are made
         self._given = 0  # rows of them that have been given
@@ -136,12 +139,15 @@ class Draw:
     def next_episode(self, rows: Any = None) -> Draw:
         """Return the draw of `rows` (default: every copy) at the start of their next episode."""
         if rows is None:
-            return Draw(self.key, self.episode + 1, self.ahead)
+            later = Draw(self.key, self.episode + 1, self.ahead)
+            later._root = self._root
+            return later
         return Draw(self.key[rows], self.episode[rows] + 1)
 
     def put(self, rows: Any, other: Draw) -> None:
         """Take over, in place, what `other` holds for `rows`; NumPy only."""
         self.key[rows] = other.key
+        self._root = None
         self.episode[rows] = other.episode
         if self._at is None and other._at is None:
             return
@@ -159,7 +165,20 @@ class Draw:
         chosen = Draw(self.key, self._xp.where(mask, other.episode, self.episode))
         if self._at is not None or other._at is not None:
             chosen._at = self._xp.where(mask, other._position(), self._position())
+        chosen._root = self._root
         return chosen
+
+    def tensors(self) -> dict[str, Any]:
+        """Return where the streams stand, arrays [N] by name, for `of`."""
+        found = {"key": self.key, "episode": self.episode}
+        return found if self._at is None else {**found, "at": self._position()}
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Any]) -> Draw:
+        """Return the draw that goes on from where `tensors` were taken."""
+        made = cls(tensors["key"], tensors["episode"])
+        made._at = tensors.get("at")
+        return made
 
     def to(self, device: Any) -> Draw:
         """Return this draw as torch tensors on `device`, at the start of its episodes."""
@@ -180,8 +199,9 @@ class Draw:
     def _position(self) -> Any:
         """Return where the streams stand [N], with nothing made ahead."""
         if self._at is None:
-            episode = _bits(self.episode) * self._words.episode
-            self._at = self._mix(self._mix(_bits(self.key)) + episode)
+            if self._root is None:
+                self._root = self._mix(_bits(self.key))
+            self._at = self._mix(self._root + _bits(self.episode) * self._words.episode)
         if self._given:
             self._at = self._at + self._jump(self._given)
         self._stock, self._given = None, 0

@@ -11,6 +11,19 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402 - only now: threads are counted when it is imported
 import pytest  # noqa: E402
 
+from multiparty_envs.registration import ENVS, find_builder  # noqa: E402
+
+
+def _builds_tables(name: str) -> bool:
+    # what the builder says it returns: building every world would slow each start of the tests
+    return find_builder(name).__annotations__["return"] == "FiniteMDP"
+
+
+@pytest.fixture(params=sorted(filter(_builds_tables, ENVS)))
+def finite_name(request) -> str:
+    """Every registered world that is all tables, one after the other."""
+    return request.param
+
 
 def _tables(slip: float, side: int) -> dict:
     cell = np.arange(side * side)

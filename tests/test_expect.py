@@ -28,6 +28,25 @@ def test_finite_names_the_place(bad):
         expect.finite(array, name="theta")
 
 
+@pytest.mark.parametrize("bad", ["many", [[1.0], [2.0, 3.0]], {"a": 1}])
+def test_what_is_no_array_of_numbers_is_named(bad):
+    with pytest.raises(ValueError, match="theta should be an array of numbers"):
+        expect.finite(bad, name="theta")
+
+
+@pytest.mark.parametrize("bad", ["0.5", None, True, [0.5], np.ones(2)])
+def test_what_is_no_number_is_named(bad):
+    with pytest.raises(TypeError, match="conflict should be a number, is"):
+        expect.number(bad, name="conflict")
+
+
+@pytest.mark.parametrize("good", [1, 0.5, np.float32(0.5), np.int64(1)])
+def test_numbers_come_back_as_floats(good):
+    found = expect.number(good, name="conflict")
+    assert type(found) is float
+    assert found == good
+
+
 @pytest.mark.parametrize("bad", [[0.5, 0.6], [-0.1, 1.1], [[1.0, 0.0], [0.2, 0.2]]])
 def test_distribution_must_sum_to_one(bad):
     with pytest.raises(ValueError, match="sum to 1"):

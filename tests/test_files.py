@@ -29,6 +29,13 @@ def test_interruption_keeps_the_old_file(tmp_path, error):
     assert [p.name for p in tmp_path.iterdir()] == ["rows.txt"]
 
 
+def test_a_folder_is_not_written_over(tmp_path):
+    (tmp_path / "rows").mkdir()
+    with pytest.raises(IsADirectoryError, match="rows is a folder"):
+        write_text(tmp_path / "rows", "x")
+    assert [p.name for p in tmp_path.iterdir()] == ["rows"]
+
+
 def test_missing_folder_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         write_text(tmp_path / "nowhere" / "rows.txt", "x")

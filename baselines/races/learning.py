@@ -14,7 +14,7 @@ import numpy as np
 from baselines.extras import require
 from baselines.races.cartpole import CartPole
 from baselines.races.race import Finish, LearningRace, Runner, Watch
-from baselines.races.settings import SB3Settings, as_config
+from baselines.races.settings import ZOO, SB3Settings, as_config
 from multiparty_envs.dynamics import FiniteMDP
 from multiparty_envs.registration import make_dynamics
 
@@ -122,21 +122,10 @@ def cartpole_learning() -> LearningRace:
     from agents.config import PPOConfig
     from baselines.races import sb3_peer
 
-    zoo = SB3Settings(
-        n_envs=8,
-        n_steps=32,
-        batch_size=256,
-        n_epochs=20,
-        learning_rate=1e-3,
-        falling=True,
-        gae_lambda=0.8,
-        gamma=0.98,
-    )
-
     def theirs(seed: int) -> Finish | None:
-        envs = partial(sb3_peer.gymnasiums, "CartPole-v1", zoo.n_envs)
+        envs = partial(sb3_peer.gymnasiums, "CartPole-v1", ZOO.n_envs)
         return sb3_peer.run(
-            envs, zoo, 100_000, seed, lambda model: sb3_peer.mean_of_last(model, LAST) >= ENOUGH
+            envs, ZOO, 100_000, seed, lambda model: sb3_peer.mean_of_last(model, LAST) >= ENOUGH
         )
 
     # no more copies than the episodes that count, which all must last; no bonus, as theirs

@@ -51,12 +51,23 @@ class SB3Settings:
         }
 
 
+ZOO = SB3Settings(
+    n_envs=8,
+    n_steps=32,
+    batch_size=256,
+    n_epochs=20,
+    learning_rate=1e-3,
+    falling=True,
+    gae_lambda=0.8,
+    gamma=0.98,
+)
+"""Those of rl-zoo3 for CartPole-v1."""
+
+
 def as_config(settings: SB3Settings, total_steps: int, **changes: Any) -> PPOConfig:
     """Return the same settings for our PPO.
 
-    Our minibatches are of whole copies. Where there are more minibatches than copies, the same
-    steps are spread over more copies, so that batch and minibatch keep their sizes. The discount
-    is the world's; our learning rate always falls and our clipping range never does.
+    The discount is the world's: `gamma` has no effect.
 
     Args:
         settings: of stable-baselines3.
@@ -64,24 +75,26 @@ def as_config(settings: SB3Settings, total_steps: int, **changes: Any) -> PPOCon
         changes: settings of ours that it does not know, or that are to differ.
 
     Raises:
-        ValueError: when minibatches are not of equal size.
+        ValueError: when minibatches would not be of equal size.
     """
     batch = settings.n_envs * settings.n_steps
     minibatches, rest = divmod(batch, settings.batch_size)
-    copies = max(settings.n_envs, minibatches)
-    if rest or batch % copies or copies % minibatches:
+    if rest or not minibatches:
         raise ValueError(
-            f"batch_size should cut n_envs * n_steps into equal parts of whole copies, is "
-            f"{settings.batch_size} of {settings.n_envs} * {settings.n_steps}"
+            f"batch_size should cut n_envs * n_steps into equal parts, is {settings.batch_size} "
+            f"of {settings.n_envs} * {settings.n_steps}"
         )
+    schedule = "linear" if settings.falling else "constant"
     given: dict[str, Any] = {
         "total_steps": total_steps,
-        "num_copies": copies,
-        "num_steps": batch // copies,
+        "num_copies": settings.n_envs,
+        "num_steps": settings.n_steps,
         "minibatches": minibatches,
         "epochs": settings.n_epochs,
         "learning_rate": settings.learning_rate,
+        "schedule": schedule,
         "clip": settings.clip_range,
+        "clip_schedule": schedule,
         "gae_lambda": settings.gae_lambda,
         "entropy": settings.ent_coef,
         "averaging": 0.0,  # it takes the last parameters

@@ -37,7 +37,8 @@ def training() -> Race:
 def thermostat_training() -> Race:
     """The same with the peer's own defaults and network, where observations are no table.
 
-    Both have batches of 2048 steps in minibatches of 64, ten times over, and 64-64 tanh twice.
+    Both have eight copies, batches of 2048 steps in minibatches of 64, ten times over, and 64-64
+    tanh twice.
     """
     require("stable_baselines3")
     from agents import ppo

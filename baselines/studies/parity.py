@@ -1,9 +1,9 @@
 """Parity: with the same settings our PPO and stable-baselines3's learn equally well.
 
 Both raise the utilitarian welfare, the mean of the parties' true returns, by the same settings on
-the same world. What remains different: our minibatches are of whole copies and theirs of shuffled
-steps; ours cuts the gradients of actor and critic to length one by one, theirs together; our
-critic's error is in units of the returns.
+the same world. What remains different: ours cuts the gradients of actor and critic to length one
+by one, theirs together; our critic's error is in units of the returns; and theirs divides
+advantages by the spread of the minibatch, ours by that of the batch.
 
 A row's utilitarian is the mean return from what random actions give (0) to the best that is known
 (1).
@@ -19,7 +19,7 @@ import numpy as np
 
 from baselines.plots import INK, figure_of, styled
 from baselines.races.cartpole import CartPole
-from baselines.races.settings import SB3Settings, as_config
+from baselines.races.settings import ZOO, SB3Settings, as_config
 from baselines.statistics import Estimate, improvement, interval
 from baselines.store import Cell, Row
 from baselines.summary import Table
@@ -53,9 +53,7 @@ WORLDS = {
     "CartPole": World(
         lambda: CartPole(discount=0.98),
         CartPole,
-        SB3Settings(
-            n_envs=8, n_steps=32, batch_size=256, n_epochs=20, learning_rate=1e-3, gae_lambda=0.8
-        ),
+        ZOO,
         100_000,
         low=22.5,
         high=500.0,

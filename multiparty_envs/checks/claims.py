@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from multiparty_envs.dynamics.arrays import leaves
+
 
 def claim(holds: Any, text: str) -> None:
     """Raise unless `holds`.
@@ -15,13 +17,6 @@ def claim(holds: Any, text: str) -> None:
     """
     if not bool(holds):
         raise AssertionError(text)
-
-
-def leaves(state: Any) -> list[np.ndarray]:
-    """Return the arrays of a state, which is an array or a NamedTuple of states."""
-    if isinstance(state, tuple):
-        return [leaf for part in state for leaf in leaves(part)]
-    return [np.asarray(state)]
 
 
 def same(first: Any, second: Any) -> bool:

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from multiparty_envs.checks.claims import claim, close, leaves, same
+from multiparty_envs.checks.claims import claim, close, same
 from multiparty_envs.dynamics import Dynamics
-from multiparty_envs.dynamics.arrays import map_state, take_rows
+from multiparty_envs.dynamics.arrays import leaves, map_state, take_rows
 from multiparty_envs.faces.acting import actor
 from multiparty_envs.streams import Draw, Streams
 

@@ -25,6 +25,27 @@ def where(mask: Any, new: Any, old: Any) -> Any:
     return np.where(mask, new, old) if isinstance(mask, np.ndarray) else new.where(mask, old)
 
 
+def clip(array: Any, low: float, high: float) -> Any:
+    """Return `array` with what is below `low` or above `high` moved there."""
+    if isinstance(array, np.ndarray | np.generic):
+        return np.minimum(np.maximum(array, low), high)  # np.clip takes three times as long
+    return array.clamp(low, high)
+
+
+def weigh(features: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """Return features [N, D] @ theta [D, M], summed in the same order whatever N is.
+
+    A matrix product is not: one copy would get other last digits than the same copy in company.
+    """
+    columns = np.ascontiguousarray(features.T)  # long rows are what NumPy is quick at
+    weights = theta[:, :, None]
+    total = weights[0] * columns[0]
+    for feature in range(1, len(columns)):
+        total += weights[feature] * columns[feature]
+    # in rows again: the order of later sums depends on the layout too
+    return np.ascontiguousarray(total.T)
+
+
 def count_true(masks: list[Any]) -> Any:
     """Return [N] small whole numbers: how many of the `masks` [N], 127 at most, hold."""
     numpy = isinstance(masks[0], np.ndarray)
@@ -49,6 +70,13 @@ def map_state(function: Callable[..., Any], *states: Any) -> Any:
         parts = [map_state(function, *fields) for fields in zip(*states, strict=True)]
         return type(first)(*parts)  # a NamedTuple: its fields in order, themselves states
     return function(*states)
+
+
+def leaves(state: Any) -> list[Any]:
+    """Return the arrays of a state, in order."""
+    if isinstance(state, tuple):
+        return [leaf for part in state for leaf in leaves(part)]
+    return [state]
 
 
 def take_rows(state: Any, rows: Any) -> Any:

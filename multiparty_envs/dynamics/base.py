@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from multiparty_envs.dynamics.arrays import on_device
+from multiparty_envs.dynamics.arrays import on_device, weigh
 from multiparty_envs.streams import Draw
 
 if TYPE_CHECKING:
@@ -78,7 +78,10 @@ class Dynamics(ABC):
 
     def party_rewards(self, state: State, action: Array, next_state: State) -> Array:
         """Return the true rewards [N, M]: features @ theta, unless a world knows a shorter way."""
-        return self.population.rewards(self.features(state, action, next_state))
+        features = self.features(state, action, next_state)
+        if isinstance(features, np.ndarray):
+            return weigh(features, self.population.theta)
+        return self.population.rewards(features)
 
     def to(self, device: Any) -> Self:
         """Return a copy whose arrays, the population's included, are torch tensors on `device`."""

@@ -13,6 +13,9 @@ from multiparty_envs.envs import drawing
 from multiparty_envs.parties import Population, PreferenceMatrices
 from multiparty_envs.streams import Streams
 
+SHOWN = 4
+"""Parties drawn at most; `text` has them all."""
+
 
 def condorcet(
     *,
@@ -149,9 +152,9 @@ class PreferenceView(View):
         self.matrices = matrices
 
     def frame(self, state: FiniteState) -> np.ndarray:
-        """Return one matrix a party, side by side: blue where the row's option is preferred."""
+        """Return the matrices of the first parties: blue where the row's option is preferred."""
         done = "  done" if int(state.time) else ""
-        shown = self.matrices[int(state.cell), :4] * 2.0 - 1.0
+        shown = self.matrices[int(state.cell), :SHOWN] * 2.0 - 1.0
         panels = [
             drawing.matrix(f"party {party}{done}", "option", "over option", table, limit=1.0)
             for party, table in enumerate(shown)

@@ -26,7 +26,6 @@ GOOD = Colour(74, 140, 90)
 # the order in which parties or attributes are coloured
 PALETTE = (WEST, EAST, GOOD, Colour(133, 88, 150), Colour(176, 137, 38), Colour(63, 142, 144))
 
-GLYPH_HEIGHT = 7
 GLYPH_WIDTH = 6  # five columns and a gap
 # the classic 5x7 letters; each five columns, lowest bit on top, in hexadecimal
 _GLYPHS = """
@@ -149,7 +148,7 @@ def matrix(
     """
     rows, columns = table.shape
     side, left, top = 44, 84, 64
-    width = max(left + columns * side + 16, left + text_width(title, 2))
+    width = left + max(columns * side, text_width(title, 2)) + 16
     canvas = Canvas(width, top + rows * side + 16)
     canvas.text((left, 14), title, scale=2)
     canvas.text((left, 38), f"{column_name} >", FAINT)

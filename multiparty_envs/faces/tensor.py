@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from multiparty_envs import expect
 from multiparty_envs.dynamics import Dynamics
-from multiparty_envs.dynamics.arrays import map_state
+from multiparty_envs.dynamics.arrays import leaves, map_state
 from multiparty_envs.faces.judge import judge_of
-from multiparty_envs.feedback import Steps
+from multiparty_envs.faces.scale import segment_scale
+from multiparty_envs.faces.tally import Tally
+from multiparty_envs.feedback import Feedback, Steps
 from multiparty_envs.registration import make_dynamics
-from multiparty_envs.streams import Draw
+from multiparty_envs.streams import Draw, Streams
 
 if TYPE_CHECKING:
     import torch
+
+    from multiparty_envs.feedback.device import DeviceEmitter
 
 
 class TensorStep(NamedTuple):
@@ -23,9 +27,12 @@ class TensorStep(NamedTuple):
     obs: torch.Tensor  # [N, *O] to act on next
     rewards: torch.Tensor  # [N, M] float32
     terminated: torch.Tensor  # [N] bool
-    truncated: torch.Tensor  # [N] bool
+    truncated: torch.Tensor  # [N] bool: cut off by `max_episode_steps`, not ended by the world
     final_obs: torch.Tensor  # [N, *O] after the step, before any reset
     steps: Steps  # obs before the step, action, features
+    returns: torch.Tensor  # [N, M] discounted, of the episode up to this step, before any reset
+    plain_returns: torch.Tensor  # [N, M] the same, not discounted
+    length: torch.Tensor  # [N] int64, steps of the episode, this one included
 
 
 @final
@@ -42,6 +49,9 @@ class TensorEnv:
         device: where everything is.
         rewards: from steps [N, ...] to rewards [N, M], for example a learner's; None: the truth.
         seed: of copy 0; copy i has seed + i.
+        max_episode_steps: truncate episodes after so many steps; None: never.
+        feedback: about what people are asked, and who; None: nobody. Then `emitter` watches every
+            step, and answers when it is told to ask.
 
     Raises:
         ValueError: for an unknown name or a number out of range.
@@ -54,26 +64,43 @@ class TensorEnv:
         device: Any = "cpu",
         rewards: Callable[[Steps], torch.Tensor] | None = None,
         seed: int = 0,
+        *,
+        max_episode_steps: int | None = None,
+        feedback: Feedback | Mapping[str, Any] | None = None,
     ) -> None:
-        world = make_dynamics(dynamics) if isinstance(dynamics, str) else dynamics
-        self.dynamics = world.to(device)
+        self._world = make_dynamics(dynamics) if isinstance(dynamics, str) else dynamics
+        self.dynamics = self._world.to(device)
         self.num_copies = expect.integer(num_copies, name="num_copies", low=1)
         self.device = device
         self.rewards = rewards
         self.seed = expect.integer(seed, name="seed")
+        if max_episode_steps is not None:
+            expect.integer(max_episode_steps, name="max_episode_steps", low=1)
+        self.max_episode_steps = max_episode_steps
+        self.feedback = None if feedback is None else Feedback.of(feedback)
+        self.emitter = self._new_emitter(self.seed)
+        """Asks the people; another one after each reset with a seed. None without feedback."""
         self._judge = judge_of(self.dynamics)
+        self._tally = Tally(self.dynamics.horizon, self.dynamics.discount, num_copies, device)
         self._draw: Draw | None = None
         self._state: Any = None
         self._obs: Any = None
 
     def reset(self, seed: int | None = None) -> torch.Tensor:
-        """Begin the next episode of every copy, or the first one of `seed`; return obs [N, *O]."""
+        """Begin the next episode of every copy; return obs [N, *O].
+
+        A seed begins the first one of that seed, and the people's answers anew.
+        """
         if seed is not None or self._draw is None:
             first = self.seed if seed is None else expect.integer(seed, name="seed")
             seeds = range(first, first + self.num_copies)
             self._draw = Draw.seeded(seeds).to(self.device)
+            self.emitter = self._new_emitter(first)
         else:
             self._draw = self._draw.next_episode()
+            if self.emitter is not None:
+                self.emitter.forget()
+        self._tally.begin()
         self._state = self.dynamics.initial(self.num_copies, self._draw)
         self._obs = self.dynamics.observe(self._state)
         return self._obs
@@ -96,24 +123,71 @@ class TensorEnv:
             rewards = self._judge.verdict(before, action, after).party
         else:
             rewards = self.rewards(steps)
-        ended, final_obs = world.terminated(after), world.observe(after)
-        self._restart(ended, after, final_obs)
-        return TensorStep(self._obs, rewards, ended, ended & False, final_obs, steps)
+        told = self._tally.add(rewards)
+        terminated, final_obs = world.terminated(after), world.observe(after)
+        ended, truncated = terminated, terminated.new_zeros(self.num_copies)
+        if self.max_episode_steps is not None:
+            truncated = (told.length >= self.max_episode_steps) & ~terminated
+            ended = terminated | truncated
+        if self.emitter is not None:
+            self.emitter.record(steps.obs, action, steps.features, ended)
+        self._tally.close(ended)
+        self._restart(ended, after)
+        return TensorStep(self._obs, rewards, terminated, truncated, final_obs, steps, *told)
 
     @property
     def state(self) -> Any:
         """Where the copies are, [N, ...]; None before the first reset."""
         return self._state
 
-    def _restart(self, ended: torch.Tensor, after: Any, final_obs: torch.Tensor) -> None:
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return where everything but the emitter stands, by name."""
+        assert self._draw is not None
+        state = {f"state.{place}": leaf for place, leaf in enumerate(leaves(self._state))}
+        draw = {f"draw.{name}": value for name, value in self._draw.tensors().items()}
+        tally = {f"tally.{name}": value for name, value in self._tally.tensors().items()}
+        return {"obs": self._obs, **state, **draw, **tally}
+
+    def put(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Go on from where `tensors` were taken; an episode must have begun."""
+        states = iter([value for name, value in tensors.items() if name.startswith("state.")])
+        self._state = map_state(lambda _: next(states), self._state)
+        self._obs = tensors["obs"]
+        self._draw = Draw.of(_under("draw.", tensors))
+        self._tally.put(_under("tally.", tensors))
+
+    def _new_emitter(self, seed: int) -> DeviceEmitter | None:
+        if self.feedback is None:
+            return None
+        from multiparty_envs.feedback.device import DeviceEmitter
+
+        horizon = self._world.horizon
+        return DeviceEmitter(
+            self.feedback,
+            self._world.population,
+            segment_scale(self._world, self.feedback.segment_length),
+            self.num_copies,
+            horizon=horizon
+            if self.max_episode_steps is None
+            else min(horizon, self.max_episode_steps),
+            device=self.device,
+            generator=Streams(seed).torch("answers", self.device),
+        )
+
+    def _restart(self, ended: torch.Tensor, after: Any) -> None:
         """Go on after the step, at the start of the next episode where `ended` [N]."""
         assert self._draw is not None
         # computed for all copies: asking which ones ended would wait for the device
         fresh = self._draw.next_episode()
         first = self.dynamics.initial(self.num_copies, fresh)
         self._state = map_state(lambda new, old: _where(ended, new, old), first, after)
-        self._obs = _where(ended, self.dynamics.observe(first), final_obs)
+        # looked up anew: choosing between rows of observations takes longer
+        self._obs = self.dynamics.observe(self._state)
         self._draw = self._draw.where(ended, fresh)
+
+
+def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
 
 
 def _where(mask: torch.Tensor, new: torch.Tensor, old: torch.Tensor) -> torch.Tensor:

@@ -11,6 +11,7 @@ from multiparty_envs.feedback.rankings import Rankings
 from multiparty_envs.feedback.segments import Segments
 from multiparty_envs.feedback.settings import IDENTITIES
 from multiparty_envs.parties import Behaviour, PlackettLuce, Population
+from multiparty_envs.parties.choice import Array, draw_columns, labels_of, namespace
 
 CHUNK = 1 << 16
 """Queries answered at once, so that a million of them need little memory."""
@@ -42,7 +43,7 @@ def ask(
         answered: [K] queries each had answered before; None counts up within this call.
     """
     expect.choice(identity, IDENTITIES, name="identity")
-    ids, num_parties, names = _written(population, identity)
+    ids, num_parties, names = written(population, identity)
     asked = whole(party, None, name="party", high=population.num_parties - 1)
     pairs = [
         whole(place, len(asked), name=name, high=segments.num_segments - 1)
@@ -50,21 +51,19 @@ def ask(
     ]
     if answered is None:
         answered = order_within(asked)
-    shown = _collapsed(segments) if population.choice.additive else segments
+    additive = population.choice.additive
+    shown = collapsed(segments.feature_sums()) if additive else segments.behaviour()
     scale = unit_scale(scale, population.num_parties)
-    labels = [
-        population.choice.answer(
-            population,
-            _seen(shown, pairs[0][rows]),
-            _seen(shown, pairs[1][rows]),
-            asked[rows],
-            scale,
-            rng=rng,
-            answered=answered[rows],
-        )
-        for rows in (slice(at, at + CHUNK) for at in range(0, len(asked), CHUNK))
-    ]
-    label = np.concatenate([np.zeros(0), *labels])
+    chance = rng.random(len(asked))
+    label = draw_labels(
+        population,
+        shown,
+        (pairs[0], pairs[1]),
+        asked,
+        scale=scale,
+        chance=chance,
+        answered=answered,
+    )
     given = ~np.isnan(label)
     return Comparisons(
         segments,
@@ -111,7 +110,7 @@ def rank(
     returns = returns / unit_scale(scale, population.num_parties)
     available = places >= 0
     order = model.order(returns[places, asked[:, None]], asked, rng=rng, available=available)
-    ids, num_parties, names = _written(population, identity)
+    ids, num_parties, names = written(population, identity)
     return Rankings(
         segments,
         np.take_along_axis(places, order, axis=1),
@@ -134,25 +133,57 @@ def unit_scale(scale: np.ndarray, num_parties: int) -> np.ndarray:
     return np.where(array > 0.0, array, 1.0)
 
 
-def _written(population: Population, identity: str) -> tuple[np.ndarray, int, tuple | None]:
+def draw_labels(
+    population: Population,
+    shown: Behaviour,
+    pairs: tuple[Array, Array],
+    party: Array,
+    *,
+    scale: Array,
+    chance: Array,
+    answered: Array | None,
+) -> Array:
+    """Draw labels about pairs of a bank, in NumPy or on a device.
+
+    Args:
+        population: who answers.
+        shown: the bank, G segments.
+        pairs: [K] places in the bank of the first segments, and [K] of the second.
+        party: [K] who is asked.
+        scale: [M] spread of segment returns per party, without zeros.
+        chance: [K] uniform numbers.
+        answered: [K] queries each had answered before; None: none.
+
+    Returns:
+        [K] 1 first, 0 second, 0.5 tie, NaN skip.
+    """
+    labels = [chance[:0]]
+    for at in range(0, len(party), CHUNK):
+        rows = slice(at, at + CHUNK)
+        chances = population.choice.compare(
+            population,
+            shown,
+            (pairs[0][rows], pairs[1][rows]),
+            party[rows],
+            scale,
+            answered=None if answered is None else answered[rows],
+        )
+        labels.append(labels_of(draw_columns(chances, chance[rows])))
+    return namespace(chance).concatenate(labels)
+
+
+def collapsed(sums: Array) -> Behaviour:
+    """Return what additive parties see of segments with feature sums [G, D]: one step of each."""
+    step, xp = sums[:, None, :], namespace(sums)
+    mask = xp.ones_like(step[..., 0], dtype=bool)
+    return Behaviour(step, action=step[..., :0], mask=mask)
+
+
+def written(population: Population, identity: str) -> tuple[np.ndarray, int, tuple | None]:
+    """Return what is written down of each party [M], how many of these there are, their names."""
     count = population.num_parties
     if identity == "party":
         return np.arange(count), count, population.names
     if identity == "cluster":
         return np.asarray(population.cluster), population.num_clusters, None
     return np.zeros(count, dtype=np.int64), 1, None
-
-
-def _collapsed(segments: Segments) -> Behaviour:
-    # a sum over steps is all that additive parties see, so one step that holds it will do
-    count = segments.num_segments
-    return Behaviour(
-        segments.feature_sums()[:, None, :],
-        np.zeros((count, 1, 0), dtype=np.int64),
-        np.ones((count, 1), dtype=bool),
-    )
-
-
-def _seen(shown: Segments | Behaviour, index: np.ndarray) -> Behaviour:
-    obs = None if shown.obs is None else shown.obs[index]
-    return Behaviour(shown.features[index], shown.action[index], shown.mask[index], obs)

@@ -89,11 +89,9 @@ class Segments:
         """All steps of the bank, [G, L, ...]; `mask` tells which are real."""
         return Steps(self.obs, self.action, self.features)
 
-    def behaviour(self, index: np.ndarray) -> Behaviour:
-        """What a party sees of the segments at `index` [K]."""
-        return Behaviour(
-            self.features[index], self.action[index], self.mask[index], self.obs[index]
-        )
+    def behaviour(self) -> Behaviour:
+        """What a party sees of the bank."""
+        return Behaviour(self.features, self.action, self.mask, self.obs)
 
     def subset(self, index: np.ndarray) -> Segments:
         """The segments at `index`, in that order."""

@@ -56,10 +56,13 @@ class Feedback:
         """Return `settings` as `Feedback`; a mapping names what differs from the defaults.
 
         Raises:
+            TypeError: when it is neither.
             ValueError: when the mapping names an unknown setting.
         """
         if isinstance(settings, Feedback):
             return settings
+        if not isinstance(settings, Mapping):
+            raise TypeError(f"feedback should be Feedback or a mapping, is {settings!r}")
         known = [field.name for field in fields(cls)]
         for name in settings:
             expect.choice(name, known, name="feedback setting")

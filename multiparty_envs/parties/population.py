@@ -119,12 +119,13 @@ class Population:
         return features @ self.theta.to(features.dtype)
 
     def on(self, device: Any) -> Population:
-        """Return a copy whose `theta` is a torch tensor on `device`; the rest stays NumPy."""
+        """Return a copy whose `theta` and `choice` are on `device`; the rest stays NumPy."""
         import torch
 
         # not dataclasses.replace: it would check, and turn the tensor back into an array
         twin = copy.copy(self)
         object.__setattr__(twin, "theta", torch.tensor(np.asarray(self.theta), device=device))
+        object.__setattr__(twin, "choice", self.choice.on(device))
         return twin
 
     def label_accuracy(self, returns: np.ndarray) -> np.ndarray:

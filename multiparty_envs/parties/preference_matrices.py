@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from multiparty_envs import expect
-from multiparty_envs.parties.choice import Behaviour, ChoiceModel
+from multiparty_envs.parties.choice import Array, Behaviour, ChoiceModel, columns, namespace
 
 if TYPE_CHECKING:
     from multiparty_envs.parties.population import Population
@@ -55,9 +55,14 @@ class PreferenceMatrices(ChoiceModel):
         return False
 
     @property
-    def table(self) -> np.ndarray:
+    def tires(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def table(self) -> Array:
         """[S, M, A, A], with S = 1 where there is no context."""
-        array = np.asarray(self.matrices)
+        array: Array = self.matrices
         return array if array.ndim == 4 else array[None]
 
     def check(self, num_parties: int) -> None:
@@ -73,11 +78,11 @@ class PreferenceMatrices(ChoiceModel):
         population: Population,
         first: Behaviour,
         second: Behaviour,
-        party: np.ndarray,
-        scale: np.ndarray,
+        party: Array,
+        scale: Array,
         *,
-        answered: np.ndarray | None = None,
-    ) -> np.ndarray:
+        answered: Array | None = None,
+    ) -> Array:
         """Chances [K, 4] of first, second, tie and skip; rewards and `scale` play no part."""
         context = self._context(first), self._context(second)  # [K, L] each
         comparable = (
@@ -91,45 +96,61 @@ class PreferenceMatrices(ChoiceModel):
             self._actions(first)[:, :, None],
             self._actions(second)[:, None, :],
         ]
-        pairs = comparable.sum(axis=(1, 2))
-        prefers = (chance * comparable).sum(axis=(1, 2)) / np.maximum(pairs, 1)
-        asked = pairs > 0
-        nobody = np.zeros(len(prefers))
-        return np.stack([asked * prefers, asked * (1.0 - prefers), nobody, 1.0 - asked], axis=1)
+        pairs = comparable.sum((1, 2))
+        silent = pairs == 0
+        prefers = (chance * comparable).sum((1, 2)) / (pairs + silent)
+        nobody = namespace(prefers).zeros_like(prefers)
+        return columns(
+            [
+                prefers,
+                namespace(prefers).where(silent, nobody, 1.0 - prefers),
+                nobody,
+                nobody + silent,
+            ]
+        )
 
     def from_rewards(
         self,
-        first: np.ndarray,
-        second: np.ndarray,
-        party: np.ndarray,
+        first: Array,
+        second: Array,
+        party: Array,
         *,
-        masks: tuple[np.ndarray, np.ndarray] | None = None,
-        answered: np.ndarray | None = None,
-    ) -> np.ndarray:
+        masks: tuple[Array, Array] | None = None,
+        answered: Array | None = None,
+    ) -> Array:
         """Refuse: these parties follow no reward."""
         raise TypeError("parties with preference matrices follow no reward, but judge actions")
 
-    def _actions(self, seen: Behaviour) -> np.ndarray:
+    def _actions(self, seen: Behaviour) -> Array:
         count = self.table.shape[-1]
         action = seen.action
-        if action.ndim != 2 or not np.issubdtype(action.dtype, np.integer):
+        if action.ndim != 2 or not _holds_integers(action):
             raise TypeError(
                 f"action should be whole numbers [K, L] for preference matrices, is "
-                f"{action.dtype} {action.shape}"
+                f"{action.dtype} {tuple(action.shape)}"
             )
-        if action.size and not 0 <= action.min() <= action.max() < count:
+        # a device would have to be waited for
+        if not isinstance(action, np.ndarray) or not action.size:
+            return action
+        if not 0 <= action.min() <= action.max() < count:
             raise ValueError(
                 f"action should be in 0..{count - 1}, is in {action.min()}..{action.max()}"
             )
         return action
 
-    def _context(self, seen: Behaviour) -> np.ndarray:
+    def _context(self, seen: Behaviour) -> Array:
         count = len(self.table)
         if count == 1:
-            return np.zeros(seen.mask.shape, dtype=np.int64)
+            return seen.mask * 0
         if seen.obs is None or seen.obs.ndim != 3 or seen.obs.shape[2] < count:
             raise ValueError(
                 f"obs should begin with {count} numbers that tell the context, has shape "
-                f"{None if seen.obs is None else seen.obs.shape}"
+                f"{None if seen.obs is None else tuple(seen.obs.shape)}"
             )
-        return seen.obs[:, :, :count].argmax(axis=2)
+        return seen.obs[:, :, :count].argmax(2)
+
+
+def _holds_integers(array: Array) -> bool:
+    if isinstance(array, np.ndarray):
+        return np.issubdtype(array.dtype, np.integer)
+    return not (array.is_floating_point() or array.is_complex())

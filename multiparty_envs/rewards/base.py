@@ -40,17 +40,45 @@ class RewardLearner(ABC):
         """Return [..., M], the standard error of `rewards`."""
 
 
-class LinearLearner(RewardLearner):
+class PredictingLearner(RewardLearner):
+    """A learner that says how likely every answer is."""
+
+    @abstractmethod
+    def predict_proba(self, comparisons: Comparisons | Rankings) -> np.ndarray:
+        """Return the chance [K] that the first is preferred.
+
+        Of rankings [K, J]: each alternative's chance to be the best, in the order of `ordered`.
+        """
+
+    @abstractmethod
+    def log_likelihood(self, comparisons: Comparisons | Rankings) -> np.ndarray:
+        """Return [K], the log-likelihood of each answer."""
+
+    def accuracy(self, comparisons: Comparisons | Rankings) -> np.ndarray:
+        """Return [K]: 1 where the likelier alternative was preferred, 0 where not, 0.5 in a tie.
+
+        Of an answer with a label between 0 and 1: the part of it that agrees.
+        """
+        chance = self.predict_proba(comparisons)
+        if isinstance(comparisons, Comparisons):
+            side = np.sign(chance - 0.5)
+            return 0.5 + side * (comparisons.label - 0.5)
+        best = chance == chance.max(axis=1, keepdims=True)
+        return best[:, 0] / best.sum(axis=1)
+
+
+class LinearLearner(PredictingLearner):
     """Rewards `features @ theta_[:, m]` with a normal approximation of what is not known.
 
     Attributes:
         theta_: [D, M] float64.
         covariance_: [M, D, D] float64, of each party's theta.
+        answered_: D, and the parties of the answers.
     """
 
     theta_: np.ndarray
     covariance_: np.ndarray
-    _answered: tuple[int, int]
+    answered_: tuple[int, int]
 
     def fit(self, comparisons: Comparisons | Rankings) -> Self:
         """Learn from these answers alone.
@@ -61,7 +89,11 @@ class LinearLearner(RewardLearner):
         """
         choices = choices_of(comparisons)
         self._fit(choices)
-        self._answered = (choices.num_features, choices.num_parties)
+        self.answered_ = (choices.num_features, choices.num_parties)
+        for name, value in list(vars(self).items()):
+            # as a file would hold it: products with another layout may differ in the last digit
+            if isinstance(value, np.ndarray) and name.endswith("_"):
+                setattr(self, name, np.ascontiguousarray(value))
         self._placed: dict[tuple[str, Any, Any], Any] = {}
         return self
 
@@ -104,18 +136,6 @@ class LinearLearner(RewardLearner):
         target = np.concatenate([choices.target, 1 - choices.target.sum(1, keepdims=True)], axis=1)
         return choices.per_answer(xlogy(target, np.maximum(chances, TINY)).sum(axis=1))
 
-    def accuracy(self, comparisons: Comparisons | Rankings) -> np.ndarray:
-        """Return [K]: 1 where the likelier alternative was preferred, 0 where not, 0.5 in a tie.
-
-        Of an answer with a label between 0 and 1: the part of it that agrees.
-        """
-        chance = self.predict_proba(comparisons)
-        if isinstance(comparisons, Comparisons):
-            side = np.sign(chance - 0.5)
-            return 0.5 + side * (comparisons.label - 0.5)
-        best = chance == chance.max(axis=1, keepdims=True)
-        return best[:, 0] / best.sum(axis=1)
-
     def _chances(self, choices: Choices) -> np.ndarray:
         """[N, P + 1] probabilities of the alternatives, the reference last."""
         chosen = softmax.moments(choices.utilities(self.theta_), choices.available)
@@ -125,9 +145,9 @@ class LinearLearner(RewardLearner):
         _ = self.fitted
         choices = choices_of(comparisons)
         shape = (choices.num_features, choices.num_parties)
-        if shape != self._answered:
+        if shape != self.answered_:
             raise ValueError(
-                f"answers should have {self._answered} (features, parties) as in fit, have {shape}"
+                f"answers should have {self.answered_} (features, parties) as in fit, have {shape}"
             )
         return choices
 
@@ -148,6 +168,7 @@ class LinearLearner(RewardLearner):
         if not xp.isdtype(features.dtype, "real floating"):
             raise TypeError(f"features should be floating-point numbers, are {features.dtype}")
         key = (name, features.dtype, device)
-        if key not in self._placed:
-            self._placed[key] = xp.asarray(getattr(self, name), dtype=features.dtype, device=device)
-        return self._placed[key]
+        placed = vars(self).setdefault("_placed", {})  # a learner that was loaded has none yet
+        if key not in placed:
+            placed[key] = xp.asarray(getattr(self, name), dtype=features.dtype, device=device)
+        return placed[key]

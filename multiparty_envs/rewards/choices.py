@@ -120,6 +120,20 @@ class Choices:
         return np.bincount(self.answer, weights=values, minlength=self.num_answers)
 
 
+def expect_answers(data: Comparisons | Rankings) -> Comparisons | Rankings:
+    """Return `data` if it holds answers.
+
+    Raises:
+        TypeError: when `data` is neither comparisons nor rankings.
+        ValueError: when it holds no answer.
+    """
+    if not isinstance(data, Comparisons | Rankings):
+        raise TypeError(f"answers should be Comparisons or Rankings, are {type(data).__name__}")
+    if not len(data):
+        raise ValueError("a data set should hold one answer or more, this one is empty")
+    return data
+
+
 def choices_of(data: Comparisons | Rankings) -> Choices:
     """Turn answers into choices.
 
@@ -127,10 +141,7 @@ def choices_of(data: Comparisons | Rankings) -> Choices:
         TypeError: when `data` is neither comparisons nor rankings.
         ValueError: when it holds no answer, or features that are not finite.
     """
-    if not isinstance(data, Comparisons | Rankings):
-        raise TypeError(f"answers should be Comparisons or Rankings, are {type(data).__name__}")
-    if not len(data):
-        raise ValueError("a data set should hold one answer or more, this one is empty")
+    data = expect_answers(data)
     choices = _of_comparisons(data) if isinstance(data, Comparisons) else _of_rankings(data)
     if not np.isfinite(choices.design.sum()):  # a look at each number only where it is needed
         expect.finite(choices.design, name="feature differences of the answers")

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from multiparty_envs import expect
 from multiparty_envs.rewards.base import RewardLearner
-from multiparty_envs.rewards.hierarchical import Hierarchical
-from multiparty_envs.rewards.independent import Independent
-from multiparty_envs.rewards.low_rank import LowRank
-from multiparty_envs.rewards.mixture import Mixture
-from multiparty_envs.rewards.pessimistic import Pessimistic
-from multiparty_envs.rewards.pooled import Pooled
 
-LEARNERS: dict[str, type[RewardLearner]] = {
-    "pooled": Pooled,
-    "independent": Independent,
-    "low-rank": LowRank,
-    "hierarchical": Hierarchical,
-    "mixture": Mixture,
-    "pessimistic": Pessimistic,
+LEARNERS: dict[str, str] = {
+    "pooled": "multiparty_envs.rewards.pooled:Pooled",
+    "independent": "multiparty_envs.rewards.independent:Independent",
+    "low-rank": "multiparty_envs.rewards.low_rank:LowRank",
+    "hierarchical": "multiparty_envs.rewards.hierarchical:Hierarchical",
+    "mixture": "multiparty_envs.rewards.mixture:Mixture",
+    "pessimistic": "multiparty_envs.rewards.pessimistic:Pessimistic",
+    "neural-pooled": "multiparty_envs.rewards.neural:NeuralPooled",
+    "neural-independent": "multiparty_envs.rewards.neural:NeuralIndependent",
+    "neural-shared": "multiparty_envs.rewards.neural:NeuralShared",
+    "neural-mixture": "multiparty_envs.rewards.neural_mixture:NeuralMixture",
 }
-"""Name -> class; `pessimistic` takes another learner as its first setting."""
+"""Name to class, written "module:class" so that torch is imported only by networks.
+
+`pessimistic` takes another learner as its first setting.
+"""
+
+
+def learner_class(name: str) -> type[RewardLearner]:
+    """Return the class of the learner called `name`.
+
+    Raises:
+        ValueError: when there is no such learner.
+    """
+    module, _, class_ = LEARNERS[expect.choice(name, LEARNERS, name="learner")].partition(":")
+    return getattr(importlib.import_module(module), class_)
 
 
 def make_learner(name: str, **settings: Any) -> RewardLearner:
@@ -31,4 +43,4 @@ def make_learner(name: str, **settings: Any) -> RewardLearner:
         ValueError: when there is no such learner.
         TypeError: when it has no such setting.
     """
-    return LEARNERS[expect.choice(name, LEARNERS, name="learner")](**settings)
+    return learner_class(name)(**settings)

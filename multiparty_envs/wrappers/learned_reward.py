@@ -94,7 +94,7 @@ class LearnedReward(SingleFace[LearnedCore]):
         growth: factor by which the answers grow between two fits.
 
     Raises:
-        TypeError: when `env` is another environment.
+        TypeError: when `env` is another environment, or `learner` is no learner.
         ValueError: when a setting is out of range, or answers are needed and none are emitted.
     """
 
@@ -127,6 +127,8 @@ class LearnedRewardVector(VectorFace[LearnedCore]):
 def _core(env: Any, learner: RewardLearner, first_fit: int | None, growth: float) -> LearnedCore:
     """Return a core with as many learned rewards as there will be kinds of answerers."""
     world = world_of(env)
+    if not (hasattr(learner, "fit") and hasattr(learner, "rewards")):
+        raise TypeError(f"learner should be a RewardLearner, is {learner!r}")
     if first_fit is None:
         count = learned_parties(learner.rewards, world.dynamics)
         return LearnedCore(learner, count, None, growth)

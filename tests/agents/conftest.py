@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from multiparty_envs.dynamics import FiniteMDP
+from multiparty_envs.feedback import Steps
 from multiparty_envs.parties import Population
+from multiparty_envs.rewards import RewardLearner
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +59,27 @@ def bandit():
         )
 
     return make
+
+
+class Told(RewardLearner):
+    """A learner that was told the weights."""
+
+    def __init__(self, theta):
+        self.theta = np.asarray(theta, dtype=float)
+
+    def fit(self, comparisons):
+        return self
+
+    def rewards(self, steps: Steps):
+        if isinstance(steps.features, np.ndarray):
+            return steps.features @ self.theta
+        return steps.features @ steps.features.new_tensor(self.theta)
+
+    def stderr(self, steps: Steps):
+        return 0.0 * self.rewards(steps)
+
+
+@pytest.fixture(scope="session")
+def told():
+    """The class of learners that were told the weights [D, M]."""
+    return Told

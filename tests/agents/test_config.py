@@ -23,6 +23,14 @@ from agents.config import PPOConfig
         ("hidden", (64, 0)),
         ("max_gradient_norm", 0.0),
         ("threads", 0),
+        ("max_episode_steps", 0),
+        ("value_clip", 0.0),
+        ("target_kl", -1.0),
+        ("kl_coefficient", -1.0),
+        ("kl_target", 0.0),
+        ("schedule", "cosine"),
+        ("clip_schedule", "none"),
+        ("max_min", "maximin"),
     ],
 )
 def test_values_out_of_range_are_refused(setting, value):
@@ -30,9 +38,15 @@ def test_values_out_of_range_are_refused(setting, value):
         PPOConfig(**{setting: value})
 
 
-def test_a_part_of_a_batch_has_a_copy():
+def test_a_part_of_a_batch_has_a_step():
+    config = PPOConfig(num_copies=2, num_steps=4, minibatches=9)
     with pytest.raises(ValueError, match=r"minibatches should be in 1\.\.8, is 9"):
-        PPOConfig(num_copies=8, minibatches=9)
+        config.batch_size(100)
+
+
+def test_a_target_for_the_divergence_needs_a_price_to_start_from():
+    with pytest.raises(ValueError, match="kl_target should come with a kl_coefficient"):
+        PPOConfig(kl_target=1.0)
 
 
 @pytest.mark.parametrize("setting", ["total_steps", "num_copies", "epochs"])

@@ -8,6 +8,8 @@ import pytest
 from agents.games import margins, von_neumann_winner
 from agents.planning import solve
 from agents.regularised import gibbs, kl_maxmin
+from multiparty_envs.feedback import Comparisons, Segments, Steps
+from multiparty_envs.rewards import Pooled
 from multiparty_envs.welfare import (
     GeneralizedGini,
     Isoelastic,
@@ -46,6 +48,24 @@ def test_sure_answers_hide_the_compromise_and_noisy_ones_do_not():
     pooled = logistic(gap).mean(axis=0)
     assert pooled[2, 0] == pytest.approx(0.593, abs=5e-4)
     assert np.array_equal(np.argsort(pooled.sum(axis=1))[-1:], [2])
+
+
+def test_one_reward_fitted_to_sure_answers_is_constant():
+    options, pairs = np.eye(3), list(itertools.combinations(range(3), 2))
+    first, second, party = np.array([(*pair, party) for pair in pairs for party in (0, 1)]).T
+    worth = TWO_AND_A_COMPROMISE
+    answers = Comparisons(
+        segments=Segments(
+            np.zeros((3, 1, 0)), np.zeros((3, 1, 0)), options[:, None], np.ones((3, 1), bool)
+        ),
+        first=first,
+        second=second,
+        party=party,
+        label=(worth[first, party] > worth[second, party]).astype(float),
+        num_parties=2,
+    )
+    rewards = Pooled().fit(answers).rewards(Steps(None, None, options))
+    assert rewards == pytest.approx(np.zeros((3, 2)), abs=1e-12)
 
 
 def test_indifference_gives_the_mean_of_all_options(bandit):

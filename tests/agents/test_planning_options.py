@@ -210,6 +210,11 @@ def test_zero_normalisation_undoes_what_is_added_to_a_state(random_world):
     assert (optima[0] == optima[1]).all()
 
 
+def test_the_name_of_a_welfare_function_is_none(world):
+    with pytest.raises(TypeError, match="welfare should be a Welfare, is 'max-min'"):
+        solve(world, "max-min")
+
+
 @pytest.mark.parametrize(
     ("ask", "words"),
     [

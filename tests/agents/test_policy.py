@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 import torch
+from gymnasium.spaces import Discrete
 
 from agents import storage
+from agents.distributions import distribution_of
 from agents.networks import NetworkPolicy, mlp
 from agents.policy import Policy, TablePolicy, load_policy
 
@@ -17,11 +19,15 @@ def table_policy():
 
 
 def network_policy():
-    actor = mlp((6, 8, 3), 1.0, torch.Generator().manual_seed(0))
-    return NetworkPolicy(6, 3, (8,), actor)
+    actor = mlp((6, 8, 3))
+    for parameter in actor.parameters():
+        torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(0))
+    return NetworkPolicy(6, distribution_of(Discrete(3)), (8,), actor=actor)
 
 
 POLICIES = [table_policy, network_policy]
+CHOICE = ["categorical", {"sizes": [3], "flat": True}]
+WIDER = {"observation_size": 6, "distribution": CHOICE, "hidden": [9]}
 
 
 def observations(time):
@@ -111,7 +117,7 @@ DAMAGES = {
     "kind": (lambda f: change(f, kind="magic"), ValueError, "network, table"),
     "settings": (lambda f: change(f, settings={"width": 1}), ValueError, "damaged"),
     "sizes": (
-        lambda f: change(f, settings={"observation_size": 6, "num_actions": 3, "hidden": [9]}),
+        lambda f: change(f, settings=WIDER),
         ValueError,
         "damaged",
     ),

@@ -3,14 +3,17 @@
 import numpy as np
 import pytest
 import torch
+from gymnasium.spaces import Discrete
 
 from agents.advantages import gae
-from agents.batch import divide
-from agents.networks import mlp
+from agents.batch import Batch, Part, Samples
+from agents.distributions import distribution_of
 from agents.objective import EpisodeLevel, PolicyLevel, StepLevel
-from agents.ppo import clipped
-from agents.rollout import Collector, Rollout, pick
+from agents.rollout import Collector, Rollout
+from agents.update import divergence, surrogate, value_slope
+from multiparty_envs.dynamics import FiniteState
 from multiparty_envs.faces import TensorEnv
+from multiparty_envs.streams import Draw
 from multiparty_envs.welfare import MaxMin, Nash, Scale
 from multiparty_envs.wrappers.weighting import weighting
 
@@ -19,16 +22,17 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def looped_gae(rewards, values, ended, discount, decay):
+def looped_gae(rewards, values, following, ended, rates):
     """Sum the discounted temporal differences that follow each step, up to the episode's end."""
     steps, copies = ended.shape
+    discount, decay = rates
     advantages = np.zeros_like(rewards)
     for n in range(copies):
         for t in range(steps):
             weight = 1.0
             for k in range(t, steps):
-                after = 0.0 if ended[k, n] else values[k + 1, n]
-                advantages[t, n] += weight * (rewards[k, n] + discount * after - values[k, n])
+                after = discount * following[k, n]
+                advantages[t, n] += weight * (rewards[k, n] + after - values[k, n])
                 weight *= discount * decay
                 if ended[k, n]:
                     break
@@ -39,43 +43,44 @@ def looped_gae(rewards, values, ended, discount, decay):
 @pytest.mark.parametrize("decay", [0.0, 0.7, 1.0])
 def test_advantages_are_those_of_a_plain_loop(discount, decay):
     rng = np.random.default_rng(0)
-    rewards, values = rng.normal(size=(7, 3, 2)), rng.normal(size=(8, 3, 2))
+    rewards, values = rng.normal(size=(7, 3, 2)), rng.normal(size=(7, 3, 2))
+    following = rng.normal(size=(7, 3, 2))
     ended = rng.random((7, 3)) < 0.3
-    found, targets = gae(
-        torch.tensor(rewards), torch.tensor(values), torch.tensor(ended), discount, decay
-    )
-    np.testing.assert_allclose(found, looped_gae(rewards, values, ended, discount, decay))
-    np.testing.assert_allclose(targets, found.numpy() + values[:-1])
+    arrays = map(torch.tensor, (rewards, values, following, ended))
+    found, targets = gae(*arrays, discount=discount, decay=decay)
+    wanted = looped_gae(rewards, values, following, ended, (discount, decay))
+    np.testing.assert_allclose(found, wanted)
+    np.testing.assert_allclose(targets, found.numpy() + values)
 
 
-def test_actions_follow_the_softmax():
-    logits = torch.tensor([0.0, 1.0, -1.0, 3.0])
-    drawn = pick(logits.expand(50_000, 4), torch.rand(50_000, 1, generator=generator()))
-    share = torch.bincount(drawn, minlength=4) / len(drawn)
-    torch.testing.assert_close(share, torch.softmax(logits, 0), atol=0.01, rtol=0.0)
+class Actor:
+    """Acts by a network of its own."""
+
+    distribution = distribution_of(Discrete(4))
+
+    def __init__(self, outputs):
+        self.outputs = outputs
+
+    def act(self, obs, chance):
+        return self.distribution.sample(self.outputs(obs), torch.zeros(0), chance)
 
 
-@pytest.mark.parametrize("chance", [0.0, 1.0 - 2**-24])
-def test_the_ends_of_the_unit_interval_are_actions(chance):
-    drawn = pick(torch.full((1, 3), 1 / 3), torch.tensor([[chance]]))
-    assert drawn.item() == (2 if chance else 0)
-
-
-@pytest.fixture
-def collected(make_grid):
-    """Two batches in a row, of copies that end early and late; the world; the actor."""
+@pytest.fixture(params=[True, False], ids=["distinct", "one by one"])
+def collected(request, make_grid):
+    """Two batches in a row, of copies that end early and late; the world; whether distinct."""
     world = make_grid(slip=0.3, starts=(0, 3), terminal=(15,), horizon=5, discount=0.8)
-    actor = mlp((9, 8, 4), 1.0, generator())
-    collector = Collector(TensorEnv(world, 6, seed=1), 7, generator(2))
-    return [collector.collect(actor) for _ in range(2)], world, actor
+    actor = Actor(lambda obs: obs @ torch.randn(9, 4, generator=generator()))
+    collector = Collector(TensorEnv(world, 6, seed=1), 7, seed=2, distinct=request.param)
+    rollouts = [collector.collect(actor, torch.tensor(n)) for n in range(2)]
+    return rollouts, world, request.param
 
 
-def test_distinct_observations_are_the_ones_that_were_seen(collected):
-    (first, second), world, _ = collected
+def test_observations_are_the_ones_that_were_seen(collected):
+    (first, second), world, distinct = collected
     env = TensorEnv(world, 6, seed=1)
     obs = env.reset()
     for rollout in (first, second):
-        assert len(rollout.obs) == len(torch.unique(rollout.obs, dim=0))
+        assert (len(rollout.obs) == len(torch.unique(rollout.obs, dim=0))) == distinct
         for t in range(7):
             assert torch.equal(rollout.obs[rollout.row[t]], obs)
             step = env.step(rollout.action[t])
@@ -83,6 +88,30 @@ def test_distinct_observations_are_the_ones_that_were_seen(collected):
             torch.testing.assert_close(rollout.rewards[t], step.rewards.float())
             assert torch.equal(rollout.ended[t], step.terminated)
         assert torch.equal(rollout.obs[rollout.row[7]], obs)
+
+
+def test_a_batch_has_its_own_chance(make_grid):
+    """What is drawn depends on the number of the batch alone, so that there is no state to keep."""
+    actor = Actor(lambda obs: torch.zeros(len(obs), 4))
+    actions = [
+        Collector(TensorEnv(make_grid(), 6), 7, seed=2, distinct=True)
+        .collect(actor, torch.tensor(number))
+        .action
+        for number in (0, 1, 1)
+    ]
+    assert not torch.equal(actions[0], actions[1])
+    assert torch.equal(actions[1], actions[2])
+
+
+def test_cuts_are_told_from_ends(make_grid):
+    world = make_grid(terminal=(1,), horizon=5)
+    env = TensorEnv(world, 2, max_episode_steps=3)
+    actor = Actor(lambda obs: torch.tensor([[0.0, 90.0, 0.0, 0.0], [90.0, 0.0, 0.0, 0.0]]))
+    rollout = Collector(env, 4, seed=0, distinct=True).collect(actor, torch.tensor(0))
+    assert rollout.terminated.T.tolist() == [[True] * 4, [False] * 4]
+    assert rollout.ended.T.tolist() == [[True] * 4, [False, False, True, False]]
+    last = world.observe(FiniteState(np.array([0]), np.array([3])))[0]
+    np.testing.assert_array_equal(rollout.after[2, 1], last)
 
 
 def test_returns_go_on_over_batches_and_stop_at_ends(collected):
@@ -102,54 +131,98 @@ def test_returns_go_on_over_batches_and_stop_at_ends(collected):
     assert rollouts[1].mean_length() == pytest.approx(7 * 6 / len(last))
 
 
+def samples(rows=None, count=12, heads=2, seed=0):
+    """Steps with random numbers in them; `rows` observations, or one a step."""
+    rng = generator(seed)
+    row = torch.arange(count) if rows is None else torch.randint(rows, (count,), generator=rng)
+    obs = torch.randn(rows or count, 3, generator=rng)
+    action = torch.randint(4, (count,), generator=rng)
+    log_before = -torch.rand(count, generator=rng) - 1.0
+    rest = torch.randn(3, count, heads, generator=rng)
+    return Samples(obs, row, action, log_before, *rest, single=rows is None)
+
+
+@pytest.mark.parametrize("rows", [None, 5])
 @pytest.mark.parametrize("parts", [1, 3])
-def test_sums_over_pairs_are_sums_over_steps(collected, parts):
-    (rollout, _), _, actor = collected
-    rng = generator(3)
-    advantages, targets = torch.randn(2, 7, 6, 3, generator=rng)
-    batch = divide(rollout, advantages, targets, actor, parts)
-    assert len(batch.parts) == parts
-    centred = advantages - advantages.mean(dim=(0, 1))
-    torch.testing.assert_close(batch.spread, centred.square().mean(dim=(0, 1)).sqrt())
-    other = mlp((9, 8, 4), 1.0, generator(4))  # any function of observation and action will do
-    for part, copies in zip(batch.parts, torch.arange(6).chunk(parts), strict=True):
-        log_other = torch.log_softmax(other(rollout.obs), -1)[rollout.row[:-1, copies]]
-        taken = log_other.gather(-1, rollout.action[:, copies, None])[..., 0]
-        wanted = (taken.exp()[..., None] * centred[:, copies]).mean(dim=(0, 1))
-        log_pair = torch.log_softmax(other(part.obs), -1).flatten()[part.pair]
-        torch.testing.assert_close((log_pair.exp() @ part.advantage), wanted)
-        values = other(rollout.obs)[rollout.row[:-1, copies]][..., :3]
-        squares = (part.share[:, None] * other(part.obs)[:, :3] * part.target).sum(dim=0)
-        torch.testing.assert_close(squares, (values * targets[:, copies]).mean(dim=(0, 1)))
-        assert part.share.sum() == pytest.approx(1.0)
+def test_a_pass_sees_every_sample_once(rows, parts):
+    given = samples(rows)
+    batch = Batch(given, torch.ones(2), torch.tensor(1.0))
+    draw = Draw.seeded(range(12)).to("cpu")
+    found = list(batch.passes(2, parts, draw))
+    assert len(found) == 2 * parts
+    for epoch in (found[:parts], found[parts:]):
+        seen = torch.cat([part.samples.obs[part.samples.row] for part in epoch])
+        for mine, theirs in ((seen, given.obs[given.row]), *_columns(epoch, given)):
+            assert sorted(mine.flatten().tolist()) == sorted(theirs.flatten().tolist())
+    if parts > 1:
+        orders = [torch.cat([p.samples.action for p in e]) for e in (found[:parts], found[parts:])]
+        assert not torch.equal(*orders)
+
+
+def _columns(epoch, given):
+    for name in ("action", "log_before", "advantage", "target", "value_before"):
+        yield torch.cat([getattr(p.samples, name) for p in epoch]), getattr(given, name)
+
+
+@pytest.mark.parametrize("rows", [None, 5])
+def test_a_part_has_the_sums_over_equal_observations(rows):
+    given = samples(rows)
+    part = Part.of(given)
+    for place in range(len(given.obs)):
+        here = given.row == place
+        assert part.share[place] == pytest.approx(here.float().mean().item())
+        if here.any():
+            torch.testing.assert_close(part.target[place], given.target[here].mean(dim=0))
+
+
+@pytest.mark.parametrize("rows", [None, 5])
+@pytest.mark.parametrize("clip", [None, 0.4])
+def test_the_slope_of_the_value_error_is_autograds(rows, clip):
+    part = Part.of(samples(rows))
+    values = torch.randn(len(part.samples.obs), 2, generator=generator(1), requires_grad=True)
+    each, before = values[part.samples.row], part.samples.value_before
+    error = (each - part.samples.target).square()
+    if clip is not None:
+        bounded = before + (each - before).clamp(-clip, clip)
+        error = torch.maximum(error, (bounded - part.samples.target).square())
+    error.sum(dim=1).mean().backward()
+    found = value_slope(part, values.detach(), clip)
+    torch.testing.assert_close(found, values.grad, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "slope"),
+    [(1.1, 2.0, 2.0), (1.3, 2.0, 0.0), (0.7, -1.0, 0.0), (1.3, -1.0, -1.0), (0.7, 2.0, 2.0)],
+)
+def test_the_ratio_is_clipped_where_it_would_pay(ratio, advantage, slope):
+    log = torch.tensor([np.log(ratio)], dtype=torch.float32, requires_grad=True)
+    bound = torch.minimum(log.exp() * advantage, log.exp().clamp(0.8, 1.2) * advantage)
+    bound.backward()
+    found = surrogate(log.exp().detach(), torch.tensor([advantage]), torch.tensor(0.2))
+    torch.testing.assert_close(found, log.grad)
+    assert found.item() == pytest.approx(slope * ratio)
+
+
+def test_divergence_is_estimated_without_bias():
+    rng = generator()
+    acted, now = torch.randn(2, 4, generator=rng).log_softmax(dim=1)
+    drawn = torch.multinomial(acted.exp(), 200_000, replacement=True, generator=rng)
+    found = divergence((now - acted)[drawn].exp())
+    assert found.item() == pytest.approx((acted.exp() * (acted - now)).sum().item(), rel=0.02)
 
 
 def test_the_change_of_the_returns_is_predicted(bandit):
     """In a world of one decision the prediction is exact, up to who happened to be drawn."""
     payoffs = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.4, 0.4]])
-    actor, other = (mlp((2, 3), gain, generator(5)) for gain in (0.5, 2.0))
-    collector = Collector(TensorEnv(bandit(payoffs.numpy()), 50_000), 1, generator(6))
-    rollout = collector.collect(actor)
-    before, after = (torch.softmax(net(rollout.obs[:1])[0], -1).detach() for net in (actor, other))
-    batch = divide(rollout, rollout.rewards, rollout.rewards, actor, 1)
-    part = batch.parts[0]
-    log_now = torch.log_softmax(other(part.obs), -1).flatten()[part.pair]
-    torch.testing.assert_close(
-        batch.change(part, log_now), (after - before) @ payoffs, atol=0.02, rtol=0.0
-    )
+    before, after = torch.randn(2, 3, generator=generator(5)).softmax(dim=1)
+    action = torch.multinomial(before, 50_000, replacement=True, generator=generator(6))
+    advantage = payoffs[action] - payoffs[action].mean(dim=0)
+    nothing = torch.zeros(50_000)
+    given = Samples(nothing, nothing, action, nothing, advantage, nothing, nothing, single=True)
+    batch = Batch(given, torch.ones(2), torch.tensor(1.0))
+    found = batch.change(given, (after / before)[action])
+    torch.testing.assert_close(found, (after - before) @ payoffs, atol=0.02, rtol=0.0)
     assert (after - before).abs().max() > 0.2
-
-
-@pytest.mark.parametrize(
-    ("ratio", "advantage", "wanted", "slope"),
-    [(1.1, 2.0, 2.2, 2.0), (1.3, 2.0, 2.4, 0.0), (0.7, -1.0, -0.8, 0.0), (1.3, -1.0, -1.3, -1.0)],
-)
-def test_the_ratio_is_clipped_where_it_would_pay(ratio, advantage, wanted, slope):
-    ratio = torch.tensor([ratio], requires_grad=True)
-    gain = clipped(ratio, torch.tensor([advantage]), 0.2)
-    gain.backward()
-    assert gain.item() == pytest.approx(wanted)
-    assert ratio.grad.item() == slope
 
 
 def episode(rewards):
@@ -158,7 +231,8 @@ def episode(rewards):
     ended = torch.zeros(rewards.shape[:2], dtype=torch.bool)
     ended[-1] = True
     nothing = torch.zeros(1)
-    return Rollout(nothing, nothing, torch.zeros(ended.shape), rewards, ended, rewards.cumsum(0))
+    action = torch.zeros(ended.shape)
+    return Rollout(nothing, nothing, action, rewards, ended, ended, rewards.cumsum(0))
 
 
 SCALE = Scale(np.array([0.0, 1.0]), np.array([1.0, 2.0]))
@@ -169,7 +243,10 @@ SCALE = Scale(np.array([0.0, 1.0]), np.array([1.0, 2.0]))
     [
         (StepLevel(MaxMin(), SCALE), [[1.0], [0.0], [0.5]]),
         (EpisodeLevel(MaxMin(), SCALE), [[0.0], [0.0], [2.5]]),
-        (PolicyLevel(SCALE, weighting(Nash()), 0.5), [[1.0, 2.0], [2.0, 0.0], [0.5, 1.0]]),
+        (
+            PolicyLevel(SCALE, weighting(Nash()), 0.5, torch.zeros(1)),
+            [[1.0, 2.0], [2.0, 0.0], [0.5, 1.0]],
+        ),
     ],
     ids=["step", "episode", "policy"],
 )
@@ -180,7 +257,7 @@ def test_each_level_has_its_rewards(objective, wanted):
 
 
 def test_policy_level_weighs_at_the_predicted_returns():
-    objective = PolicyLevel(SCALE, weighting(Nash()), 0.75)
+    objective = PolicyLevel(SCALE, weighting(Nash()), 0.75, torch.zeros(1))
     objective.measure(episode([[1.0, 5.0]]))  # scaled: 1, 2
     change = torch.tensor([3.0, -1.0])
     np.testing.assert_allclose(objective.weights(change), [0.5 / 4.0, 0.5 / 1.0])

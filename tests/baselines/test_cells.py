@@ -19,8 +19,9 @@ LEARNED = [f"{learner}+nash" for learner in LEARNERS[1:]]
 
 
 def forget():
-    for name in ("_task", "_answers", "_fitted", "_learned", "_true_scale", "_optimum"):
-        getattr(cells, name).cache_clear()
+    for kept in vars(cells).values():
+        if hasattr(kept, "cache_clear"):
+            kept.cache_clear()
 
 
 def without_time(row):

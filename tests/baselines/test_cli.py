@@ -42,6 +42,17 @@ def test_help_fits_a_screen_and_is_quick(tmp_path):
     assert all(command.__name__ in said for command in COMMANDS)
 
 
+@pytest.mark.parametrize("command", [command.__name__ for command in COMMANDS])
+def test_help_of_a_command_fits_a_screen(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert end.value.code == 0
+    # a terminal of 100 columns folds longer lines
+    assert 5 <= sum(-(-len(line.rstrip()) // 100) or 1 for line in lines) <= 40
+
+
 def test_help_imports_nothing_heavy():
     code = (
         "import sys; from baselines.cli import main\n"

@@ -5,9 +5,7 @@ from stable_baselines3 import PPO
 
 from baselines.races import sb3_peer
 from baselines.races.cartpole import CartPole
-from baselines.races.settings import SB3Settings, as_config
-
-ZOO = SB3Settings(n_envs=8, n_steps=32, batch_size=256, n_epochs=20, gae_lambda=0.8, clip_range=0.3)
+from baselines.races.settings import ZOO, SB3Settings, as_config
 
 
 def test_defaults_are_those_of_stable_baselines3():
@@ -23,8 +21,8 @@ def test_defaults_are_those_of_stable_baselines3():
 @pytest.mark.parametrize(
     ("settings", "sizes"),
     [
-        (SB3Settings(), (32, 64, 32)),
-        (SB3Settings(n_envs=8, n_steps=256), (32, 64, 32)),
+        (SB3Settings(), (1, 2048, 32)),
+        (SB3Settings(n_envs=8, n_steps=256), (8, 256, 32)),
         (SB3Settings(n_envs=64, n_steps=32), (64, 32, 32)),
         (ZOO, (8, 32, 1)),
     ],
@@ -32,29 +30,31 @@ def test_defaults_are_those_of_stable_baselines3():
 def test_batches_and_minibatches_keep_their_sizes(settings, sizes):
     config = as_config(settings, 10_000)
     assert (config.num_copies, config.num_steps, config.minibatches) == sizes
-    batch = settings.n_envs * settings.n_steps
-    assert config.num_copies * config.num_steps == batch
-    assert batch // config.minibatches == settings.batch_size
+    assert config.batch_size(horizon=500) // config.minibatches == settings.batch_size
 
 
 def test_everything_else_has_another_name_only():
     config = as_config(ZOO, 10_000)
     assert (config.total_steps, config.epochs, config.gae_lambda) == (10_000, 20, 0.8)
-    assert (config.learning_rate, config.clip, config.entropy) == (3e-4, 0.3, 0.0)
+    assert (config.learning_rate, config.clip, config.entropy) == (1e-3, 0.2, 0.0)
     assert (config.hidden, config.averaging) == ((64, 64), 0.0)
     assert as_config(ZOO, 10_000, clip=0.1).clip == 0.1
 
 
-def test_minibatches_that_are_not_whole_copies_are_refused():
+@pytest.mark.parametrize("size", [25, 61])
+def test_minibatches_of_unequal_size_are_refused(size):
     with pytest.raises(ValueError, match="batch_size should cut n_envs"):
-        as_config(SB3Settings(n_envs=6, n_steps=10, batch_size=25), 100)
-    with pytest.raises(ValueError, match="batch_size should cut n_envs"):
-        as_config(SB3Settings(n_envs=6, n_steps=10, batch_size=15), 100)
+        as_config(SB3Settings(n_envs=6, n_steps=10, batch_size=size), 100)
 
 
-@pytest.mark.parametrize(("falling", "half"), [(True, 5e-4), (False, 1e-3)])
-def test_schedules(falling, half):
-    given = SB3Settings(learning_rate=1e-3, falling=falling).keywords()
+@pytest.mark.parametrize(
+    ("falling", "half", "schedule"), [(True, 5e-4, "linear"), (False, 1e-3, "constant")]
+)
+def test_schedules(falling, half, schedule):
+    settings = SB3Settings(learning_rate=1e-3, falling=falling)
+    config = as_config(settings, 1000)
+    assert (config.schedule, config.clip_schedule) == (schedule, schedule)
+    given = settings.keywords()
     model = PPO("MlpPolicy", sb3_peer.dummy(CartPole(), 2), device="cpu", **given)
     assert model.lr_schedule(0.5) == half
 

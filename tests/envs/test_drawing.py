@@ -77,3 +77,8 @@ def test_matrix_colours_by_sign():
     flat = picture.reshape(-1, 3)
     assert (flat == WEST).all(axis=1).any()
     assert (flat == EAST).all(axis=1).any()
+
+
+def test_a_long_title_keeps_its_margin():
+    picture = matrix("a title longer than its table", "row", "column", np.ones((1, 1)), limit=1.0)
+    assert (picture[:, -16:] == PAPER).all()

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from agents.planning import party_scale, solve
-from multiparty_envs.dynamics import FiniteMDP, FiniteState
+from multiparty_envs.dynamics import Dynamics, FiniteMDP, FiniteState
+from multiparty_envs.dynamics.arrays import take_rows
 from multiparty_envs.registration import ENVS, find_builder, make_dynamics
+from multiparty_envs.streams import Draw
 from multiparty_envs.welfare import MaxMin, Nash, Utilitarian
 
 NAMES = sorted(ENVS)
@@ -30,8 +32,13 @@ every = pytest.mark.parametrize("name", NAMES)
 
 
 @pytest.fixture(scope="module")
-def worlds() -> dict[str, FiniteMDP]:
+def worlds() -> dict[str, Dynamics]:
     return {name: make_dynamics(name) for name in NAMES}
+
+
+@pytest.fixture
+def finite(finite_name, worlds) -> FiniteMDP:
+    return worlds[finite_name]
 
 
 def reachable(world: FiniteMDP) -> np.ndarray:
@@ -59,56 +66,52 @@ def test_docstring_explains_every_knob(name):
     assert all(f"        {knob}: " in text for knob in builder.__kwdefaults__)
 
 
-@pytest.mark.parametrize("normalisation", ["range", "none"])
 @every
-def test_stated_optimum_is_what_the_planner_finds(name, normalisation, worlds):
-    world = worlds[name]
-    stated = STATED.findall(find_builder(name).__doc__)
+def test_builder_says_whether_it_returns_tables(name, worlds):
+    said = find_builder(name).__annotations__["return"]
+    assert (said == "FiniteMDP") == isinstance(worlds[name], FiniteMDP)
+
+
+@pytest.mark.parametrize("normalisation", ["range", "none"])
+def test_stated_optimum_is_what_the_planner_finds(finite_name, normalisation, finite):
+    stated = STATED.findall(find_builder(finite_name).__doc__)
     assert [kind for kind, _ in stated] == ["utilitarian", "Nash", "max-min"] * 2
-    scale = party_scale(world, normalisation)
-    floor = party_scale(world, "range").shift
+    scale = party_scale(finite, normalisation)
+    floor = party_scale(finite, "range").shift
     nash = Nash() if normalisation == "range" else Nash(reference=tuple(floor))
     block = stated[:3] if normalisation == "range" else stated[3:]
     for welfare, (kind, value) in zip((Utilitarian(), nash, MaxMin()), block, strict=True):
-        found = solve(world, welfare, scale=scale)
+        found = solve(finite, welfare, scale=scale)
         assert found.gap <= 1e-4 * max(1.0, abs(found.welfare))
         assert found.welfare == pytest.approx(float(value), abs=6e-4), kind
 
 
-@every
-def test_states_are_reachable(name, worlds):
-    assert reachable(worlds[name]).mean() > 0.8
+def test_states_are_reachable(finite):
+    assert reachable(finite).mean() > 0.8
 
 
-@every
-def test_planning_stays_small(name, worlds):
-    assert worlds[name].num_states <= 1000
-    assert worlds[name].num_states * worlds[name].horizon <= 10_000
+def test_planning_stays_small(finite):
+    assert finite.num_states <= 1000
+    assert finite.num_states * finite.horizon <= 10_000
 
 
-@every
-def test_building_twice_gives_the_same_tables(name, worlds):
-    again = make_dynamics(name)
+def test_building_twice_gives_the_same_tables(finite_name, finite):
+    again = make_dynamics(finite_name)
     for table in ("successors", "probabilities", "feature_table", "party_table", "observations"):
-        np.testing.assert_array_equal(getattr(again, table), getattr(worlds[name], table))
+        np.testing.assert_array_equal(getattr(again, table), getattr(finite, table))
 
 
-@every
-def test_observation_tells_states_apart(name, worlds):
-    world = worlds[name]
-    assert len(np.unique(world.observations, axis=0)) == world.num_states
+def test_observation_tells_states_apart(finite):
+    assert len(np.unique(finite.observations, axis=0)) == finite.num_states
 
 
-@every
-def test_behaviour_tries_everything(name, worlds):
-    assert (worlds[name].behaviour > 0).all()
+def test_behaviour_tries_everything(finite):
+    assert (finite.behaviour > 0).all()
 
 
-@every
-def test_frames_show_the_state(name, worlds):
-    view = worlds[name].view
-    states = np.linspace(0, worlds[name].num_states - 1, 5).astype(int)
-    frames = [view.frame(FiniteState(int(cell), 0)) for cell in np.unique(states)]
+def test_frames_show_the_state(finite):
+    states = np.linspace(0, finite.num_states - 1, 5).astype(int)
+    frames = [finite.view.frame(FiniteState(int(cell), 0)) for cell in np.unique(states)]
     assert all(frame.dtype == np.uint8 and frame.ndim == 3 for frame in frames)
     assert len({frame.shape for frame in frames}) == 1
     assert len({frame.tobytes() for frame in frames}) == len(frames)
@@ -116,15 +119,17 @@ def test_frames_show_the_state(name, worlds):
 
 @every
 def test_frames_and_text_show_the_time(name, worlds):
-    view, end = worlds[name].view, worlds[name].horizon
-    early, late = FiniteState(0, 0), FiniteState(0, end)
-    assert (view.frame(early) != view.frame(late)).any()
-    assert view.text(early) != view.text(late)
+    world = worlds[name]
+    early = take_rows(world.initial(1, Draw.seeded([0])), 0)
+    late = early._replace(time=np.int64(world.horizon))
+    assert (world.view.frame(early) != world.view.frame(late)).any()
+    assert world.view.text(early) != world.view.text(late)
 
 
 @every
 def test_text_is_plain(name, worlds):
-    text = worlds[name].view.text(FiniteState(0, 0))
+    world = worlds[name]
+    text = world.view.text(take_rows(world.initial(1, Draw.seeded([0])), 0))
     assert text.isascii()
     assert len(text.splitlines()) > 1
 

@@ -271,6 +271,7 @@ def test_predictions_must_be_about_the_segments_shown():
         ({"identity": "name"}, ValueError, "identity should be one of cluster, none, party"),
         ({"pairs": "uniformly"}, ValueError, "Did you mean 'uniform'"),
         ({"segmentlength": 3}, ValueError, "Did you mean 'segment_length'"),
+        ("often", TypeError, "feedback should be Feedback or a mapping, is 'often'"),
     ],
 )
 def test_bad_settings(settings, error, message):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from multiparty_envs.feedback import Comparisons, Steps
 from multiparty_envs.rewards import Independent, LowRank, Pessimistic, make_learner
@@ -54,6 +55,11 @@ def test_one_flipped_label_fools_maximum_likelihood_but_not_pessimism(simulate):
     lowered = Pessimistic(Independent(0.1), 1.0).fit(data)
     assert plain.rewards(steps)[:, 0].argmax() == 0
     assert lowered.rewards(steps)[:, 0].argmax() == 3
+    truth = features @ [-1.0, 0.1, 0.9]
+    assert truth == pytest.approx([-0.9, -1.0, 0.0, 0.1])
+    assert truth.max() - truth[0] == pytest.approx(1.0)  # what being fooled costs
+    # a lie this likely, whatever the number of answers, keeps the expected loss above 0.1
+    assert expit(truth[1] - truth[2]) == pytest.approx(0.269, abs=5e-4)
 
 
 @pytest.mark.parametrize(

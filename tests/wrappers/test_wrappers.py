@@ -250,6 +250,8 @@ def test_other_environments_are_refused(world):
         RecordPartyReturnsVector(single(world))
     with pytest.raises(TypeError, match="welfare"):
         WelfareReward(single(world), "nash", source="true")
+    with pytest.raises(TypeError, match="learner should be a RewardLearner, is 'pooled'"):
+        LearnedReward(single(world), "pooled")
     with pytest.raises(RuntimeError, match="not fitted"):
         LearnedReward(single(world), Pooled(), first_fit=None)
 
