@@ -36,7 +36,7 @@ RACES: tuple[Callable[[], Race | LearningRace], ...] = (
 """What is measured, in this order."""
 
 RATE_COLUMNS = ("what", "ours", "peer's", "ratio", "lowest–highest", "peer")
-GOAL_COLUMNS = ("what", "ours", "reached", "peer's", "reached", "ratio", "peer")
+GOAL_COLUMNS = ("what", "ours", "got there", "peer's", "its got there", "ratio", "peer")
 
 
 def names() -> dict[str, Callable[[], Race | LearningRace]]:
