@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 
+from agents import checkpoint, storage
 from agents.config import PPOConfig
+from agents.keeper import Keeper
 from agents.networks import NetworkPolicy
 from agents.problem import Problem
 from agents.progress import Callback
@@ -34,6 +37,7 @@ def train(
     seed: int = 0,
     reference: NetworkPolicy | None = None,
     callback: Callback | None = None,
+    folder: storage.PathLike | None = None,
 ) -> NetworkPolicy:
     """Return a policy trained to raise the welfare of the parties' returns.
 
@@ -49,15 +53,23 @@ def train(
         config: how to train.
         seed: of everything random; the same seed gives the same policy on a CPU.
         reference: the policy that `config.kl_coefficient` keeps it near; None: its first self.
-        callback: told of the progress.
+        callback: told of the progress; training ends early where it returns False.
+        folder: where the training is stored every few seconds. One that holds this training
+            already is gone on with, and ends as if it had never stopped.
 
     Raises:
-        ValueError: for a world, level or scale that does not fit, and rewards that are not finite.
+        ValueError: for a world, level or scale that does not fit, rewards that are not finite, and
+            a folder that holds another training.
     """
     problem = Problem.of(dynamics, welfare, level, rewards, scale)
     with threads(config.threads):
         trainer = Trainer(problem, config, Streams(seed), reference)
-        trainer.run(callback)
+        keep = None
+        if folder is not None:
+            if checkpoint.exists(folder):
+                checkpoint.restore(folder, trainer)
+            keep = Keeper(partial(checkpoint.save, folder, trainer))
+        trainer.run(callback, keep)
         return trainer.policy()
 
 

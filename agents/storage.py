@@ -13,11 +13,20 @@ import numpy as np
 
 from multiparty_envs import files
 
-FORMAT = "multiparty-policy"
-VERSION = 1
-INDEX = "policy.json"
-
 PathLike = str | os.PathLike[str]
+
+
+class Form(NamedTuple):
+    """What kind of thing a folder holds."""
+
+    format: str  # its name in the index
+    version: int
+    file: str  # name of the index
+    what: str  # in words
+
+
+POLICY = Form("multiparty-policy", 1, "policy.json", "policy")
+CHECKPOINT = Form("multiparty-checkpoint", 1, "checkpoint.json", "checkpoint")
 
 
 class Stored(NamedTuple):
@@ -28,7 +37,7 @@ class Stored(NamedTuple):
     settings: dict[str, Any]  # JSON values
 
 
-def write(folder: PathLike, stored: Stored) -> None:
+def write(folder: PathLike, stored: Stored, form: Form = POLICY) -> None:
     """Write `stored` to `folder`, which is made if it is not there.
 
     The weights' file is named by its content and the index is replaced last, in one step: an
@@ -41,26 +50,26 @@ def write(folder: PathLike, stored: Stored) -> None:
 
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
-    content = save({name: np.ascontiguousarray(a) for name, a in stored.arrays.items()})
+    content = save({name: np.asarray(a, order="C") for name, a in stored.arrays.items()})
     digest = hashlib.sha256(content).hexdigest()
     weights = f"weights-{digest[:16]}.safetensors"
     with files.replacing(place / weights) as partial:
         partial.write_bytes(content)
     index = {
-        "format": FORMAT,
-        "version": VERSION,
+        "format": form.format,
+        "version": form.version,
         "kind": stored.kind,
         "weights": weights,
         "sha256": digest,
         "settings": stored.settings,
     }
-    files.write_text(place / INDEX, json.dumps(index, indent=2, sort_keys=True) + "\n")
+    files.write_text(place / form.file, json.dumps(index, indent=2, sort_keys=True) + "\n")
     for old in place.glob("weights-*.safetensors"):
         if old.name != weights:
             old.unlink()
 
 
-def read(folder: PathLike) -> Stored:
+def read(folder: PathLike, form: Form = POLICY) -> Stored:
     """Read what `write` wrote. No code that a folder may hold is run.
 
     Raises:
@@ -70,28 +79,28 @@ def read(folder: PathLike) -> Stored:
     from safetensors.numpy import load
 
     place = Path(folder)
-    if not (place / INDEX).is_file():
-        raise FileNotFoundError(f"{place} holds no saved policy: {INDEX} is missing")
-    index = _index(place / INDEX)
+    if not (place / form.file).is_file():
+        raise FileNotFoundError(f"{place} holds no saved {form.what}: {form.file} is missing")
+    index = _index(place / form.file, form)
     weights = place / index["weights"]
     if not weights.is_file():
         raise FileNotFoundError(f"{place} is incomplete: {weights.name} is missing")
     content = weights.read_bytes()
     if hashlib.sha256(content).hexdigest() != index["sha256"]:
-        raise ValueError(f"{weights} is damaged: its checksum is not the one in {INDEX}")
+        raise ValueError(f"{weights} is damaged: its checksum is not the one in {form.file}")
     return Stored(index["kind"], load(content), index["settings"])
 
 
-def _index(path: Path) -> Mapping[str, Any]:
+def _index(path: Path, form: Form) -> Mapping[str, Any]:
     """Return the index if it is one of ours, of a version that we read."""
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
-    if not isinstance(index, dict) or index.get("format") != FORMAT:
-        raise ValueError(f"{path} is not a {FORMAT} file")
-    if index.get("version") != VERSION:
-        raise ValueError(f"{path} has version {index.get('version')!r}; this reads {VERSION}")
+    if not isinstance(index, dict) or index.get("format") != form.format:
+        raise ValueError(f"{path} is not a {form.format} file")
+    if index.get("version") != form.version:
+        raise ValueError(f"{path} has version {index.get('version')!r}; this reads {form.version}")
     wanted = {"kind": str, "weights": str, "sha256": str, "settings": dict}
     missing = [name for name, type_ in wanted.items() if not isinstance(index.get(name), type_)]
     if missing or Path(index["weights"]).name != index["weights"]:

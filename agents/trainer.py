@@ -15,6 +15,7 @@ from agents.advantages import gae
 from agents.batch import Batch, Samples
 from agents.capture import Replay
 from agents.config import PPOConfig
+from agents.keeper import Keeper
 from agents.networks import NetworkPolicy
 from agents.objective import EpisodeLevel, Objective, PolicyLevel, StepLevel
 from agents.optimiser import RunningMean
@@ -73,10 +74,17 @@ class Trainer:
         """Batches done; asks the device."""
         return int(self.number)
 
-    def run(self, callback: Callback | None = None) -> None:
-        """Train to the end, or until the callback returns False."""
-        for _ in range(self.iteration, self.iterations):
+    def run(self, callback: Callback | None = None, keep: Keeper | None = None) -> None:
+        """Train to the end, or until the callback returns False.
+
+        Args:
+            callback: told of every batch.
+            keep: stores the training now and then.
+        """
+        for number in range(self.iteration, self.iterations):
             self.iterate()
+            if keep is not None:
+                keep(number + 1 == self.iterations)
             if callback is not None and callback(self.progress()) is False:
                 return
 
@@ -244,8 +252,8 @@ class Trainer:
         for name, value in tensors.items():
             # what the first batch makes, or makes larger, has no place yet
             fits = name in own and own[name].shape == value.shape
-            place = self._kept.setdefault(name, own[name] if fits else torch.empty_like(value))
-            place.copy_(value)
+            new = own[name] if fits else torch.empty_like(value, device=self.number.device)
+            self._kept.setdefault(name, new).copy_(value)
         self._place()
 
     def _place(self) -> None:
@@ -254,8 +262,13 @@ class Trainer:
             inner = {k[len(start) :]: v for k, v in self._kept.items() if k.startswith(start)}
             part.put(inner)
 
-    def relabel(self, rewards: RewardLearner, scale: Scale | None) -> None:
+    def relabel(self, rewards: RewardLearner, scale: Scale | None, name: str) -> None:
         """Go on with other learned rewards; episodes and estimates of returns begin anew.
+
+        Args:
+            rewards: a fitted learner.
+            scale: the units in which parties are compared.
+            name: of the streams from here on.
 
         Raises:
             ValueError: when they are of another number of parties.
@@ -267,8 +280,7 @@ class Trainer:
             raise ValueError(f"rewards should be of {want} parties, are of {have}")
         self.problem = problem
         self.objective = _objective(self.problem, self.config, self.iterations, self.number)
-        again = self.streams.child(f"relabelled after {self.iteration}")
-        self._collector = _collector(self.problem, self.config, again)
+        self._collector = _collector(self.problem, self.config, self.streams.child(name))
         self._kept, self._told = {}, {}
         self._work = Replay(self._iterate, self.config.device, self.config.capture)
 

@@ -14,13 +14,14 @@ from agents.evaluation import Summary, simulated_scale, summarise, tabulate
 from agents.planning import Optimum, party_scale, policy_returns, solve, uniform_policy
 from agents.policy import Policy, TablePolicy
 from agents.progress import Callback
+from agents.units import reward_table
 from baselines.methods import OPTIMISERS, WELFARES, Method, parse_method
 from baselines.settings import config_of
 from baselines.store import Cell, Knobs, Row
 from baselines.tasks import Answers, Task, make_task
 from multiparty_envs import expect
 from multiparty_envs.dynamics import Dynamics, FiniteMDP
-from multiparty_envs.feedback import Comparisons, Steps
+from multiparty_envs.feedback import Comparisons
 from multiparty_envs.rewards import LinearLearner, make_learner
 from multiparty_envs.rewards.selection import HELD_OUT
 from multiparty_envs.streams import Streams
@@ -150,18 +151,6 @@ def _learner(cell: Cell) -> LinearLearner | None:
 def _repetition(cell: Cell) -> tuple[str, Knobs, int, int]:
     """Return what decides the answers of a cell; all the labels are the same by any name."""
     return cell.env, cell.knobs, cell.seed, cell.labels or _task(cell.env, cell.knobs).labels
-
-
-def reward_table(mdp: FiniteMDP, learner: LinearLearner) -> np.ndarray:
-    """Return the learned rewards of every cell and action, [S, A, M]."""
-    shape = (mdp.num_states, mdp.num_actions)
-    seen = mdp.observations_at(0)
-    steps = Steps(
-        obs=np.broadcast_to(seen[:, None, :], (*shape, seen.shape[1])),
-        action=np.broadcast_to(np.arange(mdp.num_actions), shape),
-        features=mdp.feature_table,
-    )
-    return np.asarray(learner.rewards(steps))
 
 
 def party_accuracy(

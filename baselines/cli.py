@@ -108,17 +108,9 @@ def train(
     from baselines.single import train_agent
     from baselines.store import Cell
 
-    cell = Cell(
-        env_name(id),
-        method,
-        optimiser,
-        seed,
-        knobs=knobs_of(env_name(id), knobs),
-        labels=labels,
-        steps=steps,
-        level=level,
-        ppo=ppo_of(set),
-    )
+    env = env_name(id)
+    settings = {"level": level, "knobs": knobs_of(env, knobs), "ppo": ppo_of(set)}
+    cell = Cell(env, method, optimiser, seed, labels=labels, steps=steps, **settings)
     print(train_agent(cell, out, tensorboard=tensorboard))
 
 

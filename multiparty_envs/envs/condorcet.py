@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from multiparty_envs import expect
 from multiparty_envs.dynamics import FiniteMDP, FiniteState, Names, View
 from multiparty_envs.envs import drawing
+from multiparty_envs.envs.kinds import Kinds, majority_and_minority
 from multiparty_envs.parties import Population, PreferenceMatrices
 from multiparty_envs.streams import Streams
 
@@ -24,6 +25,8 @@ def condorcet(
     num_contexts: int = 1,
     intransitivity: float = 0.5,
     conflict: float = 0.5,
+    minority_share: float | None = None,
+    slipperiness: float = 0.0,
     strength: float = 1.5,
     seed: int = 0,
     matrices: ArrayLike | None = None,
@@ -39,9 +42,11 @@ def condorcet(
         logistic(strength * ((1 - i) * ranking + i * cycles)): a random skew-symmetric matrix is
         split into the part that comes from scores (transitive) and the rest (cycles only), each
         scaled to root mean square one; i = `intransitivity`. At conflict 0 all have the matrix
-        of the first. Or give `matrices`.
+        of the first. With `minority_share` there are two matrices, a majority's and a minority's.
+        Or give `matrices`.
     Action:
-        Discrete(num_actions): the options.
+        Discrete(num_actions): the options. With chance `slipperiness` an option at random is
+        taken; all chances above are then those of the options so taken.
     Observation:
         Box [num_contexts + 1]: the context, one-hot; last the share of time left.
     Reward per party:
@@ -70,20 +75,32 @@ def condorcet(
         num_contexts: S, each with matrices of its own.
         intransitivity: from 0 (everybody has a ranking) to 1 (nothing but cycles).
         conflict: from 0 (all the same) to 1 (drawn one by one).
+        minority_share: of the parties that have the second matrix, all others have the first; to
+            the nearest whole party but one at least, and exactly of the answers where they are
+            asked by share; up to a half. None: every party has a matrix of its own.
+        slipperiness: chance that an option at random is taken, in [0, 1].
         strength: how decided the parties are; 0 is a coin for every pair.
         seed: of the drawn matrices.
-        matrices: [M, A, A] or [S, M, A, A] of one's own; the drawing knobs are then not used.
+        matrices: [M, A, A] or [S, M, A, A] of one's own; only slipperiness is then used beside
+            them.
 
     Raises:
         ValueError: when a knob is out of range, or `matrices` are no chances that add up to one.
     """
     if matrices is None:
+        kinds = (
+            None if minority_share is None else majority_and_minority(num_parties, minority_share)
+        )
         drawn = _draw(
-            Streams(seed).numpy("parties"), (num_contexts, num_parties, num_actions), conflict
+            Streams(seed).numpy("parties"),
+            (num_contexts, num_parties, num_actions),
+            conflict,
+            kinds,
         )
         table = _chances(drawn, intransitivity, strength)
     else:
-        table = PreferenceMatrices(matrices).table
+        kinds, table = None, PreferenceMatrices(matrices).table
+    table = _slipped(table, expect.number(slipperiness, name="slipperiness", low=0.0, high=1.0))
     contexts, parties, options, _ = table.shape
     wins = table.mean(axis=-1)  # [S, M, A], against an option taken at random
     here = np.arange(contexts)
@@ -94,6 +111,8 @@ def condorcet(
         initial=np.full(contexts, 1.0 / contexts),
         population=Population(
             theta=wins.transpose(0, 2, 1).reshape(contexts * options, parties),
+            cluster=None if kinds is None else kinds.cluster,
+            share=None if kinds is None else kinds.share,
             choice=PreferenceMatrices(table if contexts > 1 else table[0]),
         ),
         horizon=1,
@@ -109,7 +128,17 @@ def _names(contexts: int, options: int) -> Names:
     )
 
 
-def _draw(rng: np.random.Generator, sizes: tuple[int, int, int], conflict: float) -> np.ndarray:
+def _slipped(table: np.ndarray, slip: float) -> np.ndarray:
+    """Return the chances P [S, M, A, A] when a random option is taken with chance `slip`."""
+    if slip == 0.0:
+        return table
+    taken = (1.0 - slip) * np.eye(table.shape[-1]) + slip / table.shape[-1]
+    return taken @ table @ taken.T
+
+
+def _draw(
+    rng: np.random.Generator, sizes: tuple[int, int, int], conflict: float, kinds: Kinds | None
+) -> np.ndarray:
     """Return skew-symmetric matrices [S, M, A, A]; conflict 0 repeats the first party's."""
     contexts, parties, options = sizes
     expect.integer(contexts, name="num_contexts", low=1)
@@ -118,6 +147,8 @@ def _draw(rng: np.random.Generator, sizes: tuple[int, int, int], conflict: float
     share = expect.number(conflict, name="conflict", low=0.0, high=1.0)
     raw = rng.standard_normal((contexts, parties, options, options))
     skew = (raw - raw.swapaxes(-1, -2)) / np.sqrt(2.0)
+    if kinds is not None:
+        skew = skew[:, kinds.cluster]
     # weights whose squares add up to one keep the spread of the entries
     return np.sqrt(1.0 - share) * skew[:, :1] + np.sqrt(share) * skew
 

@@ -11,6 +11,7 @@ from multiparty_envs import expect
 from multiparty_envs.dynamics import FiniteMDP, FiniteState, Names, View
 from multiparty_envs.envs import drawing
 from multiparty_envs.envs.drawing import Canvas
+from multiparty_envs.envs.kinds import majority_and_minority
 from multiparty_envs.parties import BradleyTerryLuce, Population
 
 ACTIONS = ("north", "east", "south", "west")
@@ -211,20 +212,16 @@ def _tables(town: Town, slip: float) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def _residents(num_parties: int, minority_share: float, conflict: float, beta: float) -> Population:
-    expect.integer(num_parties, name="num_parties", low=2)
+    cluster, share = majority_and_minority(num_parties, minority_share)
     expect.number(conflict, name="conflict", low=0.0, high=1.0)
-    expect.number(minority_share, name="minority_share", low=0.0, high=0.5)
-    east = max(1, round(minority_share * num_parties)) if minority_share > 0.0 else 0
     # the sum of both weights stays one: conflict moves interest, it does not make people keener
     own, other = (1.0 + conflict) / 2.0, (1.0 - conflict) / 2.0
     kinds = np.array([[own, other, BUMP], [other, own, BUMP]])
-    count = np.array([num_parties - east, east])
-    cluster = np.repeat((0, 1), count)
-    answers = np.array([1.0 - minority_share, minority_share]) / np.maximum(count, 1)
+    count = np.bincount(cluster, minlength=2)
     return Population(
         theta=kinds[cluster].T,
         cluster=cluster,
-        share=answers[cluster],
+        share=share,
         choice=BradleyTerryLuce(beta=beta),
         names=tuple(f"{DISTRICTS[kind]} {i + 1}" for kind in (0, 1) for i in range(count[kind])),
     )

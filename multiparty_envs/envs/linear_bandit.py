@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from multiparty_envs import expect
 from multiparty_envs.dynamics import FiniteMDP, FiniteState, Names, View
 from multiparty_envs.envs import drawing
+from multiparty_envs.envs.kinds import Kinds, majority_and_minority
 from multiparty_envs.parties import BradleyTerryLuce, Population, low_rank
 from multiparty_envs.streams import Streams
 
@@ -25,6 +26,7 @@ def linear_bandit(
     num_parties: int = 6,
     rank: int = 2,
     conflict: float = 0.5,
+    minority_share: float | None = None,
     coverage: float = 1.0,
     slipperiness: float = 0.0,
     beta: float = 1.0,
@@ -42,7 +44,8 @@ def linear_bandit(
     Parties:
         theta_m = U alpha_m with U orthonormal [D, R] and alpha_m of length one. At conflict 1
         they are drawn one by one; below, all are turned towards the first party's, until at 0
-        everybody is the same. Or give `theta`.
+        everybody is the same. With `minority_share` there are two tastes, a majority's and a
+        minority's. Or give `theta`.
     Action:
         Discrete(num_actions): the arms. With chance `slipperiness` an arm at random is pulled.
     Observation:
@@ -72,13 +75,17 @@ def linear_bandit(
         num_parties: M.
         rank: R, at most D and M.
         conflict: from 0 (everybody wants the same) to 1 (as drawn).
+        minority_share: of the parties that have the second taste, all others have the first; to
+            the nearest whole party but one at least, and exactly of the answers where they are
+            asked by share; up to a half. None: every party has a taste of its own.
         coverage: how often the behaviour policy takes the last arm, as a share of how often it
             takes each of the others; near 0 that arm is hardly ever compared.
         slipperiness: chance that another arm than the chosen one is pulled, in [0, 1].
         beta: rationality of the answers, see `BradleyTerryLuce`.
         seed: of the instance: features, directions, tastes.
         features: [S, A, D] of one's own, instead of drawing unit vectors.
-        theta: [D, M] of one's own, instead of drawing; conflict then leaves it as it is.
+        theta: [D, M] of one's own, instead of drawing; conflict and minority_share then leave it
+            as it is.
 
     Raises:
         ValueError: when a knob is out of range or a table does not fit the others.
@@ -89,7 +96,10 @@ def linear_bandit(
     contexts, arms, width = table.shape
     choice = BradleyTerryLuce(beta=beta)
     if theta is None:
-        population = _tastes(streams, (width, num_parties, rank), conflict, choice)
+        kinds = (
+            None if minority_share is None else majority_and_minority(num_parties, minority_share)
+        )
+        population = _tastes(streams, (width, num_parties, rank), conflict, choice, kinds)
     else:
         given = expect.shape(expect.finite(theta, name="theta"), width, None, name="theta")
         population = Population(theta=given, choice=choice)
@@ -127,19 +137,30 @@ def _slipped(table: np.ndarray, slip: float) -> np.ndarray:
 
 
 def _tastes(
-    streams: Streams, sizes: tuple[int, int, int], conflict: float, choice: BradleyTerryLuce
+    streams: Streams,
+    sizes: tuple[int, int, int],
+    conflict: float,
+    choice: BradleyTerryLuce,
+    kinds: Kinds | None,
 ) -> Population:
     """Return parties whose places along the shared directions are turned towards the first's."""
     expect.number(conflict, name="conflict", low=0.0, high=1.0)
     drawn = low_rank(*sizes, streams=streams)
     places = drawn.coefficients / np.linalg.norm(drawn.coefficients, axis=0)
+    cluster, share = (None, None) if kinds is None else kinds
+    places = places if cluster is None else places[:, cluster]
     first = places[:, :1]
     turned = conflict * places + (1.0 - conflict) * first
     length = np.linalg.norm(turned, axis=0)
     # half-way between opposites (rank one) there is no direction: the first party's then
     turned = np.where(length > 1e-9, turned / np.maximum(length, 1e-9), first)
     return Population(
-        theta=drawn.basis @ turned, basis=drawn.basis, coefficients=turned, choice=choice
+        theta=drawn.basis @ turned,
+        cluster=cluster,
+        share=share,
+        basis=drawn.basis,
+        coefficients=turned,
+        choice=choice,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from multiparty_envs import expect
@@ -150,8 +151,8 @@ class TensorEnv:
 
     def put(self, tensors: Mapping[str, torch.Tensor]) -> None:
         """Go on from where `tensors` were taken; an episode must have begun."""
-        states = iter([value for name, value in tensors.items() if name.startswith("state.")])
-        self._state = map_state(lambda _: next(states), self._state)
+        places = count()
+        self._state = map_state(lambda _: tensors[f"state.{next(places)}"], self._state)
         self._obs = tensors["obs"]
         self._draw = Draw.of(_under("draw.", tensors))
         self._tally.put(_under("tally.", tensors))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -154,9 +154,12 @@ class Answers(ABC):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write to `path` in one step, as safetensors with named metadata."""
+        storage.save(path, self.FORMAT, self.arrays(), self.num_parties, self.names)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the bank and the rows by name, for a file that holds other things too."""
         bank = {name: getattr(self.segments, name) for name in storage.BANK}
-        rows = {name: getattr(self, name) for name in self.ROWS}
-        storage.save(path, self.FORMAT, {**bank, **rows}, self.num_parties, self.names)
+        return bank | {name: getattr(self, name) for name in self.ROWS}
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -166,9 +169,24 @@ class Answers(ABC):
             FileNotFoundError: when there is no such file.
             ValueError: when it is truncated, of another format or of a newer version.
         """
-        arrays, num_parties, names = storage.load(path, cls.FORMAT, cls.ROWS)
-        bank = Segments(**{name: arrays.pop(name) for name in storage.BANK})
-        return cls._build(segments=bank, num_parties=num_parties, names=names, **arrays)
+        return cls.from_arrays(*storage.load(path, cls.FORMAT, cls.ROWS))
+
+    @classmethod
+    def from_arrays(
+        cls,
+        arrays: Mapping[str, np.ndarray],
+        num_parties: int,
+        names: tuple[str, ...] | None = None,
+    ) -> Self:
+        """Return the answers that `arrays` told of; every row is checked.
+
+        Raises:
+            KeyError: when an array is missing.
+            ValueError: when a row does not fit.
+        """
+        bank = Segments(**{name: arrays[name] for name in storage.BANK})
+        rows = {name: arrays[name] for name in cls.ROWS}
+        return cls._build(segments=bank, num_parties=num_parties, names=names, **rows)
 
     def to_pandas(self) -> pandas.DataFrame:
         """The rows as a table: one column for each array, `name_0`, `name_1`, … for [K, J]."""

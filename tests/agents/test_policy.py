@@ -98,8 +98,8 @@ def test_an_interrupted_save_leaves_the_old_one(tmp_path, monkeypatch):
 
 
 def change(folder, **entries):
-    index = json.loads((folder / storage.INDEX).read_text())
-    (folder / storage.INDEX).write_text(json.dumps({**index, **entries}))
+    index = json.loads((folder / storage.POLICY.file).read_text())
+    (folder / storage.POLICY.file).write_text(json.dumps({**index, **entries}))
 
 
 def weights_of(folder):
@@ -107,11 +107,15 @@ def weights_of(folder):
 
 
 DAMAGES = {
-    "no index": (lambda f: (f / storage.INDEX).unlink(), FileNotFoundError, "holds no saved"),
+    "no index": (
+        lambda f: (f / storage.POLICY.file).unlink(),
+        FileNotFoundError,
+        "holds no saved",
+    ),
     "no weights": (lambda f: weights_of(f).unlink(), FileNotFoundError, "incomplete"),
     "cut": (lambda f: weights_of(f).write_bytes(b"abc"), ValueError, "checksum"),
-    "no json": (lambda f: (f / storage.INDEX).write_text("{"), ValueError, "damaged"),
-    "not text": (lambda f: (f / storage.INDEX).write_bytes(b"\xff"), ValueError, "damaged"),
+    "no json": (lambda f: (f / storage.POLICY.file).write_text("{"), ValueError, "damaged"),
+    "not text": (lambda f: (f / storage.POLICY.file).write_bytes(b"\xff"), ValueError, "damaged"),
     "foreign": (lambda f: change(f, format="other"), ValueError, "is not a"),
     "newer": (lambda f: change(f, version=99), ValueError, "version 99"),
     "kind": (lambda f: change(f, kind="magic"), ValueError, "network, table"),

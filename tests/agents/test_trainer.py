@@ -140,12 +140,12 @@ def test_other_rewards_are_taken_up(make_grid, told):
     for _ in range(2):
         made.iterate()
     before = made.agent.towers.vector.clone()
-    made.relabel(told([[2.0, -1.0, 0.0], [1.0, 1.0, 1.0]]), Scale.none(3))
+    made.relabel(told([[2.0, -1.0, 0.0], [1.0, 1.0, 1.0]]), Scale.none(3), "again")
     assert torch.equal(made.agent.towers.vector, before)
     made.iterate()
     assert made.iteration == 3
     with pytest.raises(ValueError, match="rewards should be of 3 parties, are of 2"):
-        made.relabel(told([[2.0, -1.0], [1.0, 1.0]]), Scale.none(2))
+        made.relabel(told([[2.0, -1.0], [1.0, 1.0]]), Scale.none(2), "again")
 
 
 @pytest.mark.parametrize("limit", [1e-6, None])

@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from agents.units import reward_table
 from baselines import cells
-from baselines.cells import make_policy, party_accuracy, reward_table, run_cell
+from baselines.cells import make_policy, party_accuracy, run_cell
 from baselines.methods import LEARNERS, WELFARES, parse_method
 from baselines.store import Cell
 from baselines.tasks import make_task

@@ -59,6 +59,32 @@ def test_a_pure_cycle_has_equal_win_rates():
     assert_allclose(world.party_table, 0.5)
 
 
+@pytest.mark.parametrize("slip", [0.3, 1.0])
+def test_slips_take_an_option_at_random(slip):
+    firm, loose = matrices(condorcet()), matrices(condorcet(slipperiness=slip))
+    rng, draws = np.random.default_rng(0), 200_000
+    first, second = (
+        np.where(rng.random(draws) < slip, rng.integers(0, 5, draws), chosen) for chosen in (1, 3)
+    )
+    assert_allclose(loose[:, 1, 3], firm[:, first, second].mean(axis=1), atol=3e-3)
+    assert_allclose(loose + loose.swapaxes(1, 2), 1.0)
+
+
+def test_rewards_are_still_win_rates_where_one_slips():
+    world = condorcet(slipperiness=0.4, num_contexts=2)
+    assert_allclose(world.party_table, world.view.matrices.mean(axis=-1).swapaxes(1, 2))
+
+
+@pytest.mark.parametrize(("share", "few"), [(0.0, 0), (0.2, 2), (0.01, 1), (0.5, 5)])
+def test_a_minority_has_a_matrix_of_its_own(share, few):
+    world = condorcet(num_parties=10, minority_share=share, conflict=1.0)
+    table, cluster = matrices(world), np.asarray(world.population.cluster)
+    assert cluster.sum() == few
+    assert len(np.unique(table.reshape(10, -1), axis=0)) == 1 + (few > 0)
+    assert world.population.share[cluster == 1].sum() == pytest.approx(share)
+    assert_allclose(table[0], matrices(condorcet(num_parties=10, conflict=1.0))[0])
+
+
 def test_strength_zero_is_a_coin():
     assert_allclose(matrices(condorcet(strength=0.0)), 0.5)
 
@@ -98,6 +124,9 @@ def seen(world, context, action):
         ({"intransitivity": 1.1}, "intransitivity"),
         ({"conflict": -1.0}, "conflict"),
         ({"strength": -1.0}, "strength"),
+        ({"slipperiness": 1.5}, "slipperiness"),
+        ({"minority_share": 0.6}, "minority_share"),
+        ({"minority_share": 0.2, "num_parties": 1}, "num_parties"),
         ({"seed": -1}, "seed"),
         ({"matrices": np.full((1, 3, 3), 0.7)}, "matrices"),
         ({"matrices": np.full((1, 3, 2), 0.5)}, "matrices"),

@@ -45,6 +45,16 @@ def test_conflict_raises_disagreement():
     assert spreads == sorted(spreads)
 
 
+@pytest.mark.parametrize(("share", "few"), [(0.0, 0), (0.2, 2), (0.01, 1), (0.5, 5)])
+def test_a_minority_has_a_taste_of_its_own(share, few):
+    population = linear_bandit(num_parties=10, minority_share=share).population
+    theta, cluster = np.asarray(population.theta), np.asarray(population.cluster)
+    assert cluster.sum() == few
+    assert len(np.unique(theta, axis=1).T) == 1 + (few > 0)
+    assert population.share[cluster == 1].sum() == pytest.approx(share)
+    assert_allclose(theta, population.basis @ population.coefficients)
+
+
 @pytest.mark.parametrize("coverage", [0.0, 0.1, 1.0])
 def test_coverage_is_how_often_the_last_arm_is_taken(coverage):
     behaviour = linear_bandit(coverage=coverage, num_actions=4).behaviour
@@ -88,6 +98,7 @@ def test_given_tables_are_used():
         ({"rank": 9}, "rank"),
         ({"conflict": 1.5}, "conflict"),
         ({"coverage": -0.5}, "coverage"),
+        ({"minority_share": 0.6}, "minority_share"),
         ({"slipperiness": 2.0}, "slipperiness"),
         ({"beta": -1.0}, "beta"),
         ({"seed": -1}, "seed"),
