@@ -24,6 +24,7 @@ class Progress:
     policy: Policy  # as it is now
     # what else the trainer measured in the batch by name, such as "kl" or "entropy"
     metrics: Mapping[str, float] = field(default_factory=dict)
+    episodes: int = 0  # that `returns` is the mean of
 
 
 Callback = Callable[[Progress], bool | None]

@@ -7,7 +7,7 @@ and has the signature of `agents.ppo.train`. Source: [Raffin2021].
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
@@ -85,7 +85,13 @@ def _environment(
     truth = "visible" if rewards is None else "hidden"
     source = "true" if rewards is None else "learned"
     copies = config.copies(dynamics.horizon)
-    envs = PartyVectorEnv(copies, dynamics, truth=truth, feedback=None)
+    envs = PartyVectorEnv(
+        copies,
+        dynamics,
+        truth=truth,
+        feedback=None,
+        max_episode_steps=config.max_episode_steps,
+    )
     if rewards is not None:
         envs = LearnedRewardVector(envs, rewards, first_fit=None)
     welfare = WelfareRewardVector(
@@ -105,13 +111,13 @@ def _model(envs: SB3VecEnv, problem: Problem, config: PPOConfig, streams: Stream
     return PPO(
         "MlpPolicy",
         envs,
-        learning_rate=lambda left: config.learning_rate * left,
+        learning_rate=_falling(config.learning_rate, config.schedule),
         n_steps=num_steps,
         batch_size=max(2, envs.num_envs * num_steps // config.minibatches),
         n_epochs=config.epochs,
         gamma=problem.discount,
         gae_lambda=config.gae_lambda,
-        clip_range=config.clip,
+        clip_range=_falling(config.clip, config.clip_schedule),
         ent_coef=config.entropy,
         vf_coef=config.value_coefficient,
         max_grad_norm=config.max_gradient_norm,
@@ -119,6 +125,11 @@ def _model(envs: SB3VecEnv, problem: Problem, config: PPOConfig, streams: Stream
         seed=streams.key("model") % 2**31,  # NumPy's old generator takes no more
         device=config.device,
     )
+
+
+def _falling(first: float, schedule: str) -> Callable[[float], float]:
+    """Return a setting by the share of the training that is left."""
+    return lambda left: first * left if schedule == "linear" else first
 
 
 @final
@@ -138,7 +149,8 @@ class _Schedule(BaseCallback):
 
     def _on_rollout_end(self) -> None:
         assert isinstance(self.model, PPO)
-        self.model.ent_coef = self._config.entropy * (1.0 - self._iteration / self._iterations)
+        left = 1.0 - self._iteration / self._iterations
+        self.model.ent_coef = _falling(self._config.entropy, self._config.schedule)(left)
         self._iteration += 1
         if self._callback is not None:
             self._going_on = self._callback(self._progress()) is not False
@@ -150,6 +162,7 @@ class _Schedule(BaseCallback):
             iteration=self._iteration,
             iterations=self._iterations,
             steps=self.num_timesteps,
+            episodes=len(returns),
             returns=np.mean(returns, axis=0),
             weights=core.weights if isinstance(core, PolicyWelfare) else np.ones(1),
             policy=from_sb3(self.model),

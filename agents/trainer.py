@@ -188,8 +188,10 @@ class Trainer:
     def _tell(self, rollout: Rollout, outcome: Outcome) -> None:
         """Leave what a callback may want to know."""
         heads = rollout.rewards.new_zeros(self.objective.heads)
+        returns, episodes = rollout.mean_return()
         self._told = {
-            "returns": rollout.mean_return()[0],
+            "returns": returns,
+            "episodes": episodes,
             "weights": self.objective.weights(heads),
             "metrics": outcome.metrics,
             "finite": rollout.rewards.isfinite().all(),
@@ -211,6 +213,7 @@ class Trainer:
             weights=told["weights"],
             policy=self.agent.policy(),
             metrics=metrics,
+            episodes=int(told["episodes"]),
         )
 
     def policy(self) -> NetworkPolicy:

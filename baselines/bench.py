@@ -2,62 +2,88 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-import subprocess
-import sys
-import time
-import warnings
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
-import gymnasium as gym
-import numpy as np
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
-
-from baselines import peers
 from baselines.extras import require
-from baselines.races.race import Race
+from baselines.races.faces import many_copies, many_copies_asked, one_copy, one_copy_asked
+from baselines.races.feedback import answers_in_rollouts
+from baselines.races.learning import cartpole_learning, delivery_learning
+from baselines.races.neural import neural_learning, neural_learning_of_many
+from baselines.races.race import Finish, LearningRace, Race
+from baselines.races.single import importing, labels, planning
+from baselines.races.training import thermostat_training, training
 from baselines.summary import Table
 from multiparty_envs import expect
-from multiparty_envs.faces import PartyEnv
-from multiparty_envs.registration import make_dynamics
-from multiparty_envs.streams import Streams
 
-ENV = "Delivery-v0"
-"""The world that is measured: a grid."""
+RACES: tuple[Callable[[], Race | LearningRace], ...] = (
+    one_copy,
+    one_copy_asked,
+    many_copies,
+    many_copies_asked,
+    planning,
+    labels,
+    answers_in_rollouts,
+    neural_learning,
+    neural_learning_of_many,
+    training,
+    thermostat_training,
+    delivery_learning,
+    cartpole_learning,
+    importing,
+)
+"""What is measured, in this order."""
 
-COPIES = 1024
-"""Copies of the vector environment."""
+RATE_COLUMNS = ("what", "ours", "peer's", "ratio", "lowest–highest", "peer")
+GOAL_COLUMNS = ("what", "ours", "got there", "peer's", "its got there", "ratio", "peer")
 
 
-ANSWERS = 100_000
-"""Simulated answers of the labels race."""
+def names() -> dict[str, Callable[[], Race | LearningRace]]:
+    """Return the races by name: that of the function, with dashes."""
+    return {prepare.__name__.replace("_", "-"): prepare for prepare in RACES}
 
 
-def run_bench(repeats: int = 5) -> Table:
-    """Run every race and return the medians and the ratio.
+def run_bench(races: Sequence[str] = (), repeats: int = 5, seeds: int = 10) -> list[Table]:
+    """Run races and return a table of rates and one of times to a goal, where there are any.
 
     Args:
+        races: names; none means all.
         repeats: how often ours and theirs take turns; the ratio is the median over turns, so that
             a neighbour who slows the machine down for a while slows both.
+        seeds: trainings of each side in a race to a goal.
+
+    Raises:
+        ValueError: for an unknown race, or a number below one.
     """
     expect.integer(repeats, name="repeats", low=1)
+    expect.integer(seeds, name="seeds", low=1)
+    known = names()
+    chosen = [expect.choice(race, known, name="race") for race in races] or list(known)
     # one thread each, as every worker of a comparison has
     require("torch").set_num_threads(1)
-    columns = ("what", "ours", "peer's", "ratio", "lowest–highest", "peer")
-    lines = []
-    for prepare in RACES:
+    rates: list[tuple[str, ...]] = []
+    goals: list[tuple[str, ...]] = []
+    for name in chosen:
         try:
-            race = prepare()
+            race = known[name]()
         except ImportError as error:
-            lines.append((prepare.__name__, "–", "–", "–", "–", str(error)))
+            rates.append((name, *["–"] * (len(RATE_COLUMNS) - 2), str(error)))
             continue
-        lines.append(_line(race, repeats))
-    return Table(f"Speed, medians of {repeats} turns, one thread", columns, tuple(lines))
+        if isinstance(race, LearningRace):
+            goals += goal_lines(race, range(seeds))
+        else:
+            rates.append(rate_line(race, repeats))
+    runs = f"medians of {seeds} seeds, one that does not get there counting as the slowest"
+    tables = (
+        Table(f"Speed, medians of {repeats} turns, one thread", RATE_COLUMNS, tuple(rates)),
+        Table(f"Time to a goal, {runs}, one thread", GOAL_COLUMNS, tuple(goals)),
+    )
+    return [table for table in tables if table.rows]
 
 
-def _line(race: Race, repeats: int) -> tuple[str, ...]:
-    # by turns: whatever slows the machine down meets both
+def rate_line(race: Race, repeats: int) -> tuple[str, ...]:
+    """Race by turns and return a row of the table: whatever slows the machine down meets both."""
     turns = [(race.ours(), race.theirs()) for _ in range(repeats)]
     ours, theirs = (statistics.median(turn[side] for turn in turns) for side in (0, 1))
     ratios = [mine / other for mine, other in turns]
@@ -71,178 +97,38 @@ def _line(race: Race, repeats: int) -> tuple[str, ...]:
     )
 
 
+def goal_lines(race: LearningRace, seeds: Sequence[int]) -> list[tuple[str, ...]]:
+    """Race by turns, seed by seed, and return a row of the table for each peer."""
+    sides = {"": race.ours, **race.peers}
+    found: dict[str, list[Finish | None]] = {side: [] for side in sides}
+    for seed in seeds:
+        for side, train in sides.items():
+            found[side].append(train(seed))
+    ours = found.pop("")
+    return [(race.what, *_compared(ours, theirs), peer) for peer, theirs in found.items()]
+
+
+def _compared(
+    ours: Sequence[Finish | None], theirs: Sequence[Finish | None]
+) -> tuple[str, str, str, str, str]:
+    """Return time and share of both, and by what factor ours is faster."""
+    (mine, of_mine), (other, of_theirs) = _time(ours), _time(theirs)
+    # where half the runs of one side never get there, nobody knows the ratio
+    known = math.isfinite(mine) and math.isfinite(other)
+    ratio = f"{other / mine:.3g}×" if known else "–"
+    return _time_text(mine), of_mine, _time_text(other), of_theirs, ratio
+
+
+def _time(runs: Sequence[Finish | None]) -> tuple[float, str]:
+    """Return the median seconds, infinite where half the runs never got there, and how many did."""
+    seconds = [math.inf if run is None else run.seconds for run in runs]
+    reached = sum(run is not None for run in runs)
+    return statistics.median(seconds), f"{reached} of {len(runs)}"
+
+
+def _time_text(seconds: float) -> str:
+    return f"{seconds:.3g} s" if math.isfinite(seconds) else "never"
+
+
 def _rate_text(rate: float) -> str:
     return f"{rate:,.0f}/s" if rate >= 100 else f"{rate:.3g}/s"
-
-
-def one_copy() -> Race:
-    """`gym.make` beside MO-Gymnasium's deep-sea-treasure, which is a grid too; nobody is asked."""
-    return _single_race("nobody asked", feedback=None)
-
-
-def one_copy_asked() -> Race:
-    """The same with people who answer."""
-    return _single_race("people answer")
-
-
-def _single_race(words: str, **settings: Any) -> Race:
-    mo_gymnasium = require("mo_gymnasium", extra="peers")
-    # theirs leaves the checker of Gymnasium's make out, so ours does too
-    ours = gym.make(f"multiparty/{ENV}", disable_env_checker=True, **settings)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the precision of its spaces
-        theirs = mo_gymnasium.make("deep-sea-treasure-v0")
-    return Race(
-        f"steps, one copy through make, {words}",
-        lambda: _single_rate(ours),
-        "MO-Gymnasium deep-sea-treasure-v0",
-        lambda: _single_rate(theirs),
-    )
-
-
-def _single_rate(env: gym.Env[Any, Any], steps: int = 50_000) -> float:
-    actions = _actions(env.action_space, (steps,)).tolist()
-    env.reset(seed=0)
-    begun = time.perf_counter()
-    for action in actions:
-        _, _, terminated, truncated, _ = env.step(action)
-        if terminated or truncated:
-            env.reset()
-    return steps / (time.perf_counter() - begun)
-
-
-def many_copies() -> Race:
-    """`gym.make_vec` beside Gymnasium's SyncVectorEnv of the same world; nobody is asked."""
-    return _vector_race("nobody asked", feedback=None)
-
-
-def many_copies_asked() -> Race:
-    """The same with people who answer."""
-    return _vector_race("people answer")
-
-
-def _vector_race(words: str, **settings: Any) -> Race:
-    ours = gym.make_vec(f"multiparty/{ENV}", num_envs=COPIES, **settings)
-    world = make_dynamics(ENV)  # shared: a thousand builds would only lengthen the preparation
-    makers = [lambda: PartyEnv(world, **settings)] * COPIES
-    # in the mode of ours, so that both reset equally often
-    theirs = SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)
-    return Race(
-        f"steps, {COPIES:,} copies, {words}",
-        lambda: _vector_rate(ours, 2_000),
-        "Gymnasium SyncVectorEnv, same world",
-        lambda: _vector_rate(theirs, 20),
-    )
-
-
-def _vector_rate(envs: gym.vector.VectorEnv, steps: int) -> float:
-    actions = _actions(envs.single_action_space, (steps, envs.num_envs))
-    envs.reset(seed=0)
-    begun = time.perf_counter()
-    for action in actions:
-        envs.step(action)
-    return steps * envs.num_envs / (time.perf_counter() - begun)
-
-
-def _actions(space: gym.Space[Any], shape: tuple[int, ...]) -> np.ndarray:
-    """Return random actions [*shape], drawn before the clock runs."""
-    assert isinstance(space, gym.spaces.Discrete)
-    return Streams(0).numpy("actions").integers(space.n, size=shape)
-
-
-def planning() -> Race:
-    """The exact max-min optimum beside a linear programme over occupancies."""
-    from agents.planning import party_scale, solve
-    from baselines.tasks import make_task
-    from multiparty_envs.welfare import make_welfare
-
-    world = make_task(ENV).mdp
-    scale, welfare = party_scale(world, "range"), make_welfare("max-min")
-    return Race(
-        "exact max-min optima",
-        lambda: _rate(lambda: solve(world, welfare, scale=scale)),
-        "scipy linprog (HiGHS) over occupancies",
-        lambda: _rate(lambda: peers.max_min_programme(world, scale)),
-    )
-
-
-def labels() -> Race:
-    """Simulated answers beside a plain loop of coin flips, about the same episodes."""
-    from baselines.tasks import make_task
-    from multiparty_envs.faces import collect, segment_scale
-    from multiparty_envs.feedback import Feedback, ask
-
-    world = make_task(ENV).mdp
-    pool = collect(world, Feedback(), 1_000, 0)
-    # measured before the clock runs, as an environment does it once
-    scale = segment_scale(world, None)
-    first, second, party = (
-        np.resize(column, ANSWERS) for column in (pool.first, pool.second, pool.party)
-    )
-
-    def ours() -> None:
-        rng = Streams(0).numpy("answers")
-        ask(world.population, pool.segments, first, second, party, scale=scale, rng=rng)
-
-    return Race(
-        "answers about given episodes",
-        lambda: ANSWERS * _rate(ours),
-        "a Python loop of coin flips",
-        lambda: ANSWERS * _rate(lambda: peers.loop_of_answers(world, pool, ANSWERS)),
-    )
-
-
-def training() -> Race:
-    """Our PPO beside stable-baselines3's on the same world, settings and threads."""
-    from agents import ppo, sb3
-    from agents.config import PPOConfig
-    from baselines.tasks import make_task
-    from multiparty_envs.welfare import make_welfare
-
-    world, welfare = make_task(ENV).mdp, make_welfare("utilitarian")
-    config = PPOConfig(total_steps=30_000)
-
-    def rate(train: Callable[..., Any]) -> float:
-        return config.total_steps * _rate(
-            lambda: train(world, welfare=welfare, config=config, seed=0)
-        )
-
-    return Race(
-        "training steps, PPO",
-        lambda: rate(ppo.train),
-        "stable-baselines3 PPO over our vector face",
-        lambda: rate(sb3.train),
-    )
-
-
-def importing() -> Race:
-    """`import multiparty_envs` beside the two imports that it cannot do without."""
-    return Race(
-        "imports of multiparty_envs",
-        lambda: _rate(lambda: _fresh("import multiparty_envs")),
-        "import gymnasium, numpy",
-        lambda: _rate(lambda: _fresh("import gymnasium, numpy")),
-    )
-
-
-def _fresh(code: str) -> None:
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def _rate(work: Callable[[], Any]) -> float:
-    begun = time.perf_counter()
-    work()
-    return 1.0 / (time.perf_counter() - begun)
-
-
-RACES = (
-    one_copy,
-    one_copy_asked,
-    many_copies,
-    many_copies_asked,
-    planning,
-    labels,
-    training,
-    importing,
-)
-"""What is measured, in this order."""

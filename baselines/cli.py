@@ -161,21 +161,30 @@ def report(runs: tuple[Path, ...], /) -> None:
         print(rebuild(run))
 
 
-def bench(*, repeats: int = 5, out: Path | None = None) -> None:
+def bench(
+    *,
+    races: tuple[str, ...] = (),
+    repeats: int = 5,
+    seeds: int = 10,
+    out: Path | None = None,
+) -> None:
     """Measure our speed on this machine, side by side with the peers that are installed.
 
     Args:
-        repeats: interleaved repeats; medians are shown.
-        out: also write the table there, in Markdown.
+        races: which ones, by name, as in planning or cartpole-learning; default all.
+        repeats: interleaved repeats of what has a rate; medians are shown.
+        seeds: trainings a side of what is timed to a goal.
+        out: also write the tables there, in Markdown.
     """
     from baselines.bench import run_bench
     from baselines.console import make_console, print_tables
     from multiparty_envs.files import write_text
 
-    table = run_bench(repeats)
+    tables = run_bench(races, repeats, seeds)
     if out is not None:
-        write_text(out, table.markdown() + "\n")
-    print_tables(make_console(), [table])
+        text = "\n".join(f"{table.title}\n\n{table.markdown()}\n" for table in tables)
+        write_text(out, text)
+    print_tables(make_console(), tables)
 
 
 COMMANDS = (envs, compare, study, train, evaluate, render, report, bench)

@@ -10,6 +10,7 @@ from multiparty_envs import expect
 STUDIES = {
     "delivery-conflict": "baselines.studies.delivery_conflict",
     "labels": "baselines.studies.labels",
+    "parity": "baselines.studies.parity",
     "travellers": "baselines.studies.travellers",
 }
 """Study names, and the modules that answer them."""
