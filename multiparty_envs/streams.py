@@ -162,7 +162,7 @@ class Draw:
 
     def where(self, mask: Any, other: Draw) -> Draw:
         """Return a draw of the same copies that goes on as `other` where `mask` [N] holds."""
-        chosen = Draw(self.key, self._xp.where(mask, other.episode, self.episode))
+        chosen = Draw(self.key, self._xp.where(mask, other.episode, self.episode), self.ahead)
         if self._at is not None or other._at is not None:
             chosen._at = self._xp.where(mask, other._position(), self._position())
         chosen._root = self._root

@@ -31,6 +31,10 @@ class Judge(ABC):
     def verdict(self, state: Any, action: Array, after: Any) -> Verdict:
         """Judge the N steps (state, action, next state)."""
 
+    @abstractmethod
+    def party(self, state: Any, action: Array, after: Any, features: Array) -> Array:
+        """Return the parties' rewards [N, M] float32 alone; `features` [N, D] are the steps'."""
+
 
 @final
 class TableJudge(Judge):
@@ -47,6 +51,10 @@ class TableJudge(Judge):
         """Look the steps up."""
         return self.table.at(self._mdp.row(state, action))
 
+    def party(self, state: Any, action: Array, after: Any, features: Array) -> Array:
+        """Look the steps up."""
+        return take(self.table.party, self._mdp.row(state, action))
+
 
 @final
 class WorldJudge(Judge):
@@ -54,10 +62,19 @@ class WorldJudge(Judge):
 
     def __init__(self, dynamics: Dynamics) -> None:
         self._dynamics = dynamics
+        # whoever knows no shorter way to the rewards has them of the features
+        self._of_features = type(dynamics).party_rewards is Dynamics.party_rewards
 
     def verdict(self, state: Any, action: Array, after: Any) -> Verdict:
         """Ask the world."""
         return _rounded(self._dynamics.party_rewards(state, action, after))
+
+    def party(self, state: Any, action: Array, after: Any, features: Array) -> Array:
+        """Weigh the features, or ask the world."""
+        world, xp = self._dynamics, array_api_compat.array_namespace(features)
+        if self._of_features:
+            return xp.astype(world.population.rewards(features), xp.float32)
+        return xp.astype(world.party_rewards(state, action, after), xp.float32)
 
 
 def judge_of(dynamics: Dynamics) -> Judge:

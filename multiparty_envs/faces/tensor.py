@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from multiparty_envs.feedback.device import DeviceEmitter
 
 
+AHEAD = 32
+"""Random numbers of a copy that are made together, at most: their cost is mostly by the call."""
+
+
 class TensorStep(NamedTuple):
     """What a step of N copies gives; copies that ended are already in their next episode."""
 
@@ -85,6 +89,8 @@ class TensorEnv:
         self._judge = judge_of(self.dynamics)
         # a CPU is asked whether any copy ended: there, looking takes less time than restarting
         self._asks = _on_cpu(device)
+        # numbers made ahead are lost at a restart, which elsewhere comes with every step
+        self._ahead = min(AHEAD, self._world.horizon) if self._asks else 1
         self._tally = Tally(self.dynamics.horizon, self.dynamics.discount, num_copies, device)
         self._draw: Draw | None = None
         self._state: Any = None
@@ -99,6 +105,7 @@ class TensorEnv:
             first = self.seed if seed is None else expect.integer(seed, name="seed")
             seeds = range(first, first + self.num_copies)
             self._draw = Draw.seeded(seeds).to(self.device)
+            self._draw.ahead = self._ahead
             self.emitter = self._new_emitter(first)
         else:
             self._draw = self._draw.next_episode()
@@ -124,7 +131,7 @@ class TensorEnv:
         after = world.transition(before, action, self._draw)
         steps = Steps(self._obs, action, world.features(before, action, after))
         if self.rewards is None:
-            rewards = self._judge.verdict(before, action, after).party
+            rewards = self._judge.party(before, action, after, steps.features)
         else:
             rewards = self.rewards(steps)
         told = self._tally.add(rewards)
@@ -161,6 +168,7 @@ class TensorEnv:
         self._state = map_state(lambda _: tensors[f"state.{next(places)}"], self._state)
         self._obs = tensors["obs"]
         self._draw = Draw.of(_under("draw.", tensors))
+        self._draw.ahead = self._ahead
         self._tally.put(_under("tally.", tensors))
 
     def _new_emitter(self, seed: int) -> DeviceEmitter | None:
