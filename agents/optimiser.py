@@ -29,26 +29,32 @@ class FlatAdam:
         self._max_norm = max_norm
         self._first, self._second = torch.zeros_like(vector), torch.zeros_like(vector)
         self._count = vector.new_zeros((), dtype=torch.float64)
+        self._betas = vector.new_tensor(BETAS, dtype=torch.float64)
 
-    def step(self, learning_rate: Tensor, going: Tensor) -> None:
+    def step(self, learning_rate: Tensor, going: Tensor | None = None) -> None:
         """Descend the gradient.
 
         Args:
             learning_rate: [].
-            going: [] float, 1; or 0 to leave everything as it is.
+            going: [] float, 1; or 0 to leave everything as it is. None: 1.
         """
         for part in self._parts:
             norm = torch.linalg.vector_norm(part)
             part.mul_((self._max_norm / (norm + 1e-6)).clamp_max_(1.0))
-        self._count += going
-        fresh = [going * (1.0 - beta) for beta in BETAS]
-        self._first.lerp_(self._gradient, fresh[0])
-        self._second.lerp_(self._gradient * self._gradient, fresh[1])
+        if going is None:
+            self._count += 1.0
+            self._first.lerp_(self._gradient, 1.0 - BETAS[0])
+            self._second.mul_(BETAS[1])
+            self._second.addcmul_(self._gradient, self._gradient, value=1.0 - BETAS[1])
+        else:
+            self._count += going
+            self._first.lerp_(self._gradient, going * (1.0 - BETAS[0]))
+            self._second.lerp_(self._gradient * self._gradient, going * (1.0 - BETAS[1]))
+            learning_rate = going * learning_rate
         # the memory starts from zero; these undo that. The first step is safe if none was taken.
-        unbiased, scale = (1.0 - beta ** self._count.clamp_min(1.0) for beta in BETAS)
-        size = (self._second / scale.to(self._second.dtype)).sqrt_().add_(EPSILON)
-        rate = going * learning_rate / unbiased.to(self._first.dtype)
-        self._vector.sub_((self._first / size).mul_(rate))
+        left = (1.0 - self._betas ** self._count.clamp_min(1.0)).to(self._first.dtype)
+        size = (self._second / left[1]).sqrt_().add_(EPSILON)
+        self._vector.sub_((self._first / size).mul_(learning_rate / left[0]))
 
     def tensors(self) -> dict[str, Tensor]:
         """Return what it remembers, by name; changed in place by `step`."""

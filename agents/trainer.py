@@ -109,7 +109,7 @@ class Trainer:
         self.agent.look(rollout)
         start = (1.0 - self.config.averaging) * self.iterations
         self._late.add((self.number >= start).float())
-        self._tell(rollout, outcome)
+        self._tell(rollout, batch, outcome)
         self.number += 1
         self._hold()
 
@@ -185,11 +185,14 @@ class Trainer:
         clip = left if config.clip_schedule == "linear" else one
         return Rates(config.learning_rate * falling, config.entropy * falling, config.clip * clip)
 
-    def _tell(self, rollout: Rollout, outcome: Outcome) -> None:
+    def _tell(self, rollout: Rollout, batch: Batch, outcome: Outcome) -> None:
         """Leave what a callback may want to know."""
         heads = rollout.rewards.new_zeros(self.objective.heads)
         returns, episodes = rollout.mean_return()
+        # of the critic, in its units, before it learned from the batch
+        error = (batch.samples.target - batch.samples.value_before).square().mean()
         self._told = {
+            "value_error": error,
             "returns": returns,
             "episodes": episodes,
             "weights": self.objective.weights(heads),
@@ -203,6 +206,7 @@ class Trainer:
         """Return what the last batch was like; asks the device."""
         told = {name: value.cpu().numpy() for name, value in self._told.items()}
         metrics: dict[str, float] = dict(zip(METRICS, told["metrics"].tolist(), strict=True))
+        metrics["value_error"] = float(told["value_error"])
         if "price" in told:
             metrics["kl_price"] = float(told["price"])
         return Progress(

@@ -15,9 +15,9 @@ from agents.optimiser import FlatAdam
 from agents.towers import Towers
 from multiparty_envs.streams import Draw
 
-METRICS = ("kl", "entropy", "clip_fraction", "value_error")
+METRICS = ("kl", "entropy", "clip_fraction")
 """What is measured after the gradient steps of a batch: divergence from the policy that acted,
-entropy, share of the samples whose ratio left the clip range, the critic's squared error."""
+entropy, share of the samples whose ratio left the clip range."""
 
 WeightsOf = Callable[[Tensor], Tensor]
 
@@ -102,12 +102,13 @@ class Updater:
             rates: as they are now.
             draw: [B] draws orders of the samples.
         """
-        going, limit = torch.ones_like(rates.learning), self.config.target_kl
+        limit = self.config.target_kl
+        going = None if limit is None else torch.ones_like(rates.learning)
         for part in batch.passes(self.config.epochs, self.config.minibatches, draw):
             samples, seen = part.samples, self.towers.forward(part.samples.obs)
             chances = self.distribution.at(seen.outputs, self.towers.free)
             ratio = _ratio(chances, samples)
-            if limit is not None:
+            if limit is not None and going is not None:
                 going = going * (divergence(ratio) <= limit)
                 if going.device.type == "cpu" and not bool(going):
                     break  # where looking costs nothing, the rest need not be computed
@@ -135,12 +136,12 @@ class Updater:
         return advantage / (batch.spread @ weight + 1e-8)
 
     def _outcome(self, batch: Batch) -> Outcome:
-        samples, seen = batch.samples, self.towers.forward(batch.samples.obs)
-        chances = self.distribution.at(seen.outputs, self.towers.free)
+        samples = batch.samples
+        outputs = self.towers.outputs(samples.obs)
+        chances = self.distribution.at(outputs, self.towers.free)
         ratio, share = _ratio(chances, samples), Part.of(samples).share
-        apart = (ratio - 1.0).abs() > self.config.clip
-        error = (seen.values.index_select(0, samples.row) - samples.target).square().mean()
-        measured = (divergence(ratio), share @ chances.entropy(), apart.float().mean(), error)
+        apart = ((ratio - 1.0).abs() > self.config.clip).float().mean()
+        measured = (divergence(ratio), share @ chances.entropy(), apart)
         return Outcome(batch.change(samples, ratio), torch.stack(measured))
 
 
