@@ -71,8 +71,8 @@ WORLDS = {
         lambda: make_dynamics("Thermostat-v0"),
         SB3Settings(n_envs=48, n_steps=48, batch_size=288, learning_rate=1e-3),
         100_000,
-        low=3.2,
-        high=16.3,
+        low=3.3,
+        high=17.1,
     ),
 }
 

@@ -12,8 +12,9 @@ from stable_baselines3.common.logger import Logger
 from agents import sb3
 from agents.config import PPOConfig
 from agents.sb3 import PartyLogger, SB3VecEnv, from_sb3
+from baselines.races.cartpole import CartPole
 from multiparty_envs.faces import PartyEnv, PartyVectorEnv
-from multiparty_envs.welfare import MaxMin
+from multiparty_envs.welfare import MaxMin, Utilitarian
 from multiparty_envs.wrappers import RecordPartyReturnsVector, WelfareRewardVector
 
 
@@ -130,3 +131,21 @@ def test_global_generators_are_left_alone(world):
     assert random.getstate() == states[0]
     np.testing.assert_array_equal(np.random.get_state()[1], states[1][1])  # noqa: NPY002
     assert torch.equal(torch.get_rng_state(), states[2])
+
+
+def test_cuts_of_the_settings_hold_in_training():
+    told = []
+    config = PPOConfig(
+        total_steps=160, num_copies=2, num_steps=40, minibatches=2, max_episode_steps=5
+    )
+    world = CartPole()
+    sb3.train(world, welfare=Utilitarian(), config=config, callback=told.append)
+    # no pole falls within five steps
+    assert [progress.returns.tolist() for progress in told] == [[5.0], [5.0]]
+    assert [progress.episodes for progress in told] == [2, 2]
+
+
+@pytest.mark.parametrize(("schedule", "half"), [("linear", 0.15), ("constant", 0.3)])
+def test_settings_fall_or_stay(schedule, half):
+    assert sb3._falling(0.3, schedule)(0.5) == half
+    assert sb3._falling(0.3, schedule)(1.0) == 0.3
