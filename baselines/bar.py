@@ -40,6 +40,7 @@ class TrainingBar:
         self._console, self._title, self._names = console, title, names
         self._scale: Scale | None = None
         self._units = ""
+        self._rounds = 0
         self._clock = Clock()
         self._drawn = time.monotonic()
         # drawn by the training itself: a thread for it would take turns with torch
@@ -62,14 +63,15 @@ class TrainingBar:
         """Show what is done before the first batch."""
         self._show(f"{self._title}\n{text} …" if self._live else f"{self._title}: {text}")
 
-    def begin(self, scale: Scale, units: str) -> None:
+    def begin(self, scale: Scale | None, units: str, rounds: int = 0) -> None:
         """Start the clock of the training.
 
         Args:
-            scale: in which returns are shown.
+            scale: in which returns are shown; None: as they are.
             units: what zero and one mean.
+            rounds: in which people are asked on the way.
         """
-        self._scale, self._units = scale, units
+        self._scale, self._units, self._rounds = scale, units, rounds
         self._clock = Clock()
         self.tell("training")
 
@@ -84,7 +86,8 @@ class TrainingBar:
             self._show(self._line(progress, speed))
         else:
             width = min(24, max(8, self._console.width - 64))
-            parts = (self._title, _bar(progress, seconds, speed, width), self._table(progress))
+            title = " · ".join(filter(None, (self._title, self._round(progress))))
+            parts = (title, _bar(progress, seconds, speed, width), self._table(progress))
             self._show(require("rich.console").Group(*parts, self._units))
 
     def _show(self, picture: Any) -> None:
@@ -92,6 +95,12 @@ class TrainingBar:
             self._console.print(picture)
         else:
             self._live.update(picture, refresh=True)
+
+    def _round(self, progress: Progress) -> str:
+        """Say which of the rounds a batch belongs to, if there are any."""
+        # a round ends with the batch that completes its share of all
+        number = -(-progress.iteration * self._rounds // progress.iterations)
+        return f"round {number} of {self._rounds}" if self._rounds else ""
 
     def _returns(self, progress: Progress) -> np.ndarray:
         returns = np.asarray(progress.returns, dtype=np.float64)
@@ -101,7 +110,8 @@ class TrainingBar:
         returns = self._returns(progress)
         total = progress.steps // progress.iteration * progress.iterations
         done = f"{progress.steps:,} of {total:,} steps · {speed:,.0f} steps/s"
-        return f"{done} · return: worst {returns.min():.3f}, mean {returns.mean():.3f}"
+        told = f"return: worst {returns.min():.3f}, mean {returns.mean():.3f}"
+        return " · ".join(filter(None, (done, self._round(progress), told)))
 
     def _table(self, progress: Progress) -> Any:
         returns = self._returns(progress)

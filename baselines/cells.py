@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import time
 from functools import lru_cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -50,7 +51,7 @@ def run_cell(cell: Cell) -> Row:
     return Row(
         cell=cell,
         labels=len(answers.train) if method.kind == "learned" else 0,
-        **_measures(cell, method.welfare, policy_returns(task.mdp, table)),
+        **measures(cell, method.welfare, policy_returns(task.mdp, table)),
         accuracy_majority=_mean_known(accuracy[groups.majority]),
         accuracy_minority=_mean_known(accuracy[groups.minority]),
         accuracy=tuple(map(float, accuracy)),
@@ -59,12 +60,13 @@ def run_cell(cell: Cell) -> Row:
     )
 
 
-def make_policy(cell: Cell, callback: Callback | None = None) -> Policy:
+def make_policy(cell: Cell, callback: Callback | None = None, folder: Path | None = None) -> Policy:
     """Return the policy of a cell; a method that learns reads no true reward here.
 
     Args:
         cell: what to make.
         callback: told of the progress, where something is trained.
+        folder: where our PPO stores its training, and goes on with one that is there.
 
     Raises:
         TypeError: when tables are needed and the environment is not finite.
@@ -74,6 +76,7 @@ def make_policy(cell: Cell, callback: Callback | None = None) -> Policy:
     task = _task(cell.env, cell.knobs)
     if is_planned(cell):
         return TablePolicy.of(task.mdp, _plan(cell, method))
+    resumed = {"folder": folder} if is_resumed(cell) else {}
     return trainer_of(cell).train(
         task.world,
         welfare=make_welfare(method.welfare),
@@ -83,7 +86,13 @@ def make_policy(cell: Cell, callback: Callback | None = None) -> Policy:
         config=config_of(cell),
         seed=Streams(cell.seed).key("agent"),
         callback=callback,
+        **resumed,
     )
+
+
+def is_resumed(cell: Cell) -> bool:
+    """Return whether the training of a cell can be stored and gone on with."""
+    return cell.optimiser == "ppo" and not is_planned(cell)
 
 
 def trainer_of(cell: Cell) -> ModuleType:
@@ -182,7 +191,7 @@ def welfare_metrics(summary: Summary) -> dict[str, float]:
     return {"utilitarian": summary.utilitarian, "nash": summary.nash, "max-min": summary.worst}
 
 
-def _measures(cell: Cell, welfare: str, raw_returns: np.ndarray) -> dict[str, Any]:
+def measures(cell: Cell, welfare: str, raw_returns: np.ndarray) -> dict[str, Any]:
     """Return the fields of a row that follow from the true returns [M] of its policy."""
     scale = _true_scale(cell.env, cell.knobs)
     summary = summarise(raw_returns, scale)

@@ -42,7 +42,8 @@ def compare(
 
     Args:
         ids: environments to compare on.
-        methods: "random", "single-reward", or LEARNER+WELFARE, as in hierarchical+max-min.
+        methods: "random", "single-reward", oracle+WELFARE or LEARNER+WELFARE, as in
+            hierarchical+max-min; learners are also networks, as in neural-shared+max-min.
         seeds: repetitions, each with new answers (or a new split of recorded ones).
         optimiser: what makes a policy of learned rewards; both: a line for ppo and for exact.
         steps: environment steps of each PPO training.
@@ -60,7 +61,7 @@ def compare(
 
 
 def study(name: str, /, *, seeds: int = 10, out: Path | None = None, workers: int = 0) -> None:
-    """Answer one question: delivery-conflict, labels, travellers.
+    """Answer one question: delivery-conflict, finite-optima, labels, loop, parity, travellers.
 
     Args:
         name: of the study.
@@ -83,12 +84,16 @@ def train(
     level: Literal["policy", "episode", "step"] = "policy",
     steps: int = 300_000,
     labels: int = 0,
+    rounds: int = 0,
     set: tuple[str, ...] = (),
     knobs: tuple[str, ...] = (),
     tensorboard: bool = False,
     out: Path | None = None,
 ) -> None:
     """Train one agent from answers and keep it in a run folder, with log.csv and log.jsonl.
+
+    Our PPO stores its training in RUN/checkpoint every few seconds: interrupted, it goes on from
+    there when the same command is given again.
 
     Args:
         id: environment, as `multiparty envs` lists them.
@@ -97,7 +102,8 @@ def train(
         optimiser: what makes a policy of learned rewards.
         level: welfare of expected returns, of each episode's, or of each step's rewards.
         steps: environment steps of a PPO training.
-        labels: answers to learn from; 0: as many as the task gives.
+        labels: answers to learn from; 0: as many as the task gives, or 2,000 asked in rounds.
+        rounds: times that simulated people are asked while PPO trains; 0: once, before that.
         set: settings of PPO, as in learning_rate=1e-3 hidden=64,64.
         knobs: settings of the environment, as in num_parties=8.
         tensorboard: also write curves to RUN/tensorboard.
@@ -110,7 +116,8 @@ def train(
 
     env = env_name(id)
     settings = {"level": level, "knobs": knobs_of(env, knobs), "ppo": ppo_of(set)}
-    cell = Cell(env, method, optimiser, seed, labels=labels, steps=steps, **settings)
+    counts = {"labels": labels, "steps": steps, "rounds": rounds}
+    cell = Cell(env, method, optimiser, seed, **counts, **settings)
     print(train_agent(cell, out, tensorboard=tensorboard))
 
 

@@ -11,7 +11,13 @@ from multiparty_envs.registration import ENVS
 Kind = Literal["random", "oracle", "learned"]
 
 LEARNERS = ("pooled", "independent", "low-rank", "mixture", "hierarchical")
-"""Reward learners that a method name may begin with."""
+"""Reward learners that are compared unless told otherwise; a method name begins with one."""
+
+NEURAL = ("neural-pooled", "neural-shared", "neural-independent", "neural-mixture")
+"""Learners that are networks: a method name may begin with them too, but they take their time."""
+
+COMMON = ("pooled", "neural-pooled")
+"""Learners of one reward for all, which every welfare function of the parties ranks alike."""
 
 WELFARES = ("utilitarian", "nash", "max-min")
 """Welfare functions that a method name may end with; each is also a column of the report."""
@@ -53,7 +59,7 @@ def parse_method(name: str) -> Method:
     """Return the method called `name`: "random", "single-reward" or "learner+welfare".
 
     A pooled reward is the same for all parties, so the welfare function cannot matter and
-    "single-reward" is its only name.
+    "single-reward" is its only name; that of networks is "neural-pooled+utilitarian".
 
     Raises:
         ValueError: naming the part that is unknown and what is allowed.
@@ -64,12 +70,19 @@ def parse_method(name: str) -> Method:
         return Method(name, "learned", "pooled", "utilitarian")
     learner, plus, welfare = name.partition("+")
     if not plus:  # neither of the two names without a welfare function: say what there is
-        expect.choice(name, DEFAULT_METHODS, name="method")
-    expect.choice(learner, ("oracle", *LEARNERS[1:]), name=f"learner of the method {name!r}")
-    expect.choice(welfare, WELFARES, name=f"welfare of the method {name!r}")
+        networks = (f"{each}+{welfare}" for each in NEURAL for welfare in _welfares(each))
+        expect.choice(name, (*DEFAULT_METHODS, *networks), name="method")
+    learners = ("oracle", *LEARNERS[1:], *NEURAL)
+    expect.choice(learner, learners, name=f"learner of the method {name!r}")
+    expect.choice(welfare, _welfares(learner), name=f"welfare of the method {name!r}")
     if learner == "oracle":
         return Method(name, "oracle", "", welfare)
     return Method(name, "learned", learner, welfare)
+
+
+def _welfares(learner: str) -> tuple[str, ...]:
+    """Return the welfare functions that make different methods of a learner."""
+    return WELFARES[:1] if learner in COMMON else WELFARES
 
 
 def method_order(name: str) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec
 import numpy as np
 
 from baselines.extras import require
-from baselines.methods import LEARNERS, SINGLE, method_order, parse_method
+from baselines.methods import LEARNERS, NEURAL, SINGLE, method_order, parse_method
 from baselines.statistics import interval
 from baselines.store import Row
 
@@ -26,8 +26,15 @@ COLOURS = {
     "low-rank": "#2a9d8f",
     "mixture": "#e07b24",
     "hierarchical": "#3b6fb6",
+    "neural-pooled": "#999999",
+    "neural-independent": "#ddb4d8",
+    "neural-shared": "#8fd0c8",
+    "neural-mixture": "#f2bd8c",
 }
-"""One colour a learner in every figure; safe for the common colour blindnesses."""
+"""One colour a learner in every figure; safe for the common colour blindnesses.
+
+A network has a paler one of the learner that is most like it.
+"""
 
 MARGIN = 0.25
 """Room above and below the curves of welfare by labels."""
@@ -107,7 +114,7 @@ def _strip(axes: Axes, place: int, rows: Sequence[Row]) -> None:
 def accuracy_by_person(rows: Sequence[Row]) -> Figure:
     """Draw held-out accuracy of every person, worst served first, one curve a learner."""
     figure, axes = figure_of(1, width=6.0, height=3.4)
-    for learner in LEARNERS:
+    for learner in (*LEARNERS, *NEURAL):
         # all welfare functions share a learner's fit: their rows repeat one accuracy
         of = [row for row in rows if parse_method(row.cell.method).learner == learner]
         if not of:

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from baselines.cells import seen_world
 from baselines.extras import require
-from baselines.single import load_agent
+from baselines.single import load_agent, seen_by
 from multiparty_envs import expect
 from multiparty_envs.dynamics.arrays import take_rows
 from multiparty_envs.files import replacing
@@ -37,7 +36,7 @@ def _episodes(path: Path, episodes: int, seed: int) -> Iterator[tuple[Any, Any]]
     """Yield the world's view and each state of one copy, episode after episode."""
     expect.integer(episodes, name="episodes", low=1)
     cell, policy = load_agent(path)
-    world = seen_world(cell)
+    world = seen_by(path, cell)
     accrued = isinstance(world, AccruedReturns)
     view = world.inner.view if isinstance(world, AccruedReturns) else world.view
     if view is None:

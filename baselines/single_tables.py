@@ -12,8 +12,8 @@ from agents.episodes import Evaluation, evaluate, evaluate_behaviour
 from agents.evaluation import exact, simulated_scale, summarise
 from agents.planning import party_scale
 from agents.policy import Policy
-from baselines.cells import is_planned, seen_world, welfare_metrics
-from baselines.single import load_agent, party_names
+from baselines.cells import is_planned, welfare_metrics
+from baselines.single import load_agent, party_names, seen_by
 from baselines.store import Cell
 from baselines.summary import Table
 from baselines.tasks import make_task
@@ -42,7 +42,7 @@ def evaluation(
     world = make_task(cell.env, dict(cell.knobs)).world
     key = Streams(seed).key("evaluation")
     found = _Found(
-        agent=evaluate(seen_world(cell), policy, episodes, key, deterministic=deterministic),
+        agent=evaluate(seen_by(path, cell), policy, episodes, key, deterministic=deterministic),
         reference=evaluate_behaviour(world, episodes, key),
         scale=_scale(world, episodes, key),
         exact=_exact(cell, world, policy, deterministic),

@@ -17,6 +17,9 @@ from multiparty_envs.files import write_text
 FORMAT = 1
 """Version of the folder's layout, stored in the manifest."""
 
+NUMBERS = ("seed", "labels", "steps", "rounds")
+"""Fields of a cell that are counts."""
+
 Knobs = tuple[tuple[str, Any], ...]
 """Keyword arguments of an environment as sorted pairs, so that a cell can be hashed."""
 
@@ -36,6 +39,7 @@ class Cell:
         steps: environment steps of PPO; 0 where it is not used.
         level: where the welfare function sits: "policy", "episode" or "step".
         ppo: settings of PPO that differ from its own, as sorted pairs.
+        rounds: times that people are asked while the policy is trained; 0: once, before that.
     """
 
     env: str
@@ -47,11 +51,12 @@ class Cell:
     steps: int = 0
     level: str = "policy"
     ppo: Knobs = ()
+    rounds: int = 0
 
     @property
     def key(self) -> str:
         """A name that no other cell has."""
-        numbers = (f"{name}={getattr(self, name)}" for name in ("seed", "labels", "steps"))
+        numbers = (f"{name}={getattr(self, name)}" for name in NUMBERS)
         named = (self.env, _joined(self.knobs), self.method, self.optimiser, *numbers)
         return "|".join((*named, self.level, _joined(self.ppo)))
 
