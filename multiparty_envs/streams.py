@@ -171,13 +171,17 @@ class Draw:
     def tensors(self) -> dict[str, Any]:
         """Return where the streams stand, arrays [N] by name, for `of`."""
         found = {"key": self.key, "episode": self.episode}
-        return found if self._at is None else {**found, "at": self._position()}
+        if self._at is not None:
+            at = self._position()
+            found["at"] = at.view(np.int64) if isinstance(at, np.ndarray) else at
+        return found
 
     @classmethod
     def of(cls, tensors: Mapping[str, Any]) -> Draw:
         """Return the draw that goes on from where `tensors` were taken."""
         made = cls(tensors["key"], tensors["episode"])
-        made._at = tensors.get("at")
+        if "at" in tensors:
+            made._at = _bits(tensors["at"])
         return made
 
     def to(self, device: Any) -> Draw:

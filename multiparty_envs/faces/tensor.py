@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from multiparty_envs import expect
 from multiparty_envs.dynamics import Dynamics
-from multiparty_envs.dynamics.arrays import leaves, map_state
+from multiparty_envs.dynamics.arrays import leaves, map_state, where
 from multiparty_envs.faces.judge import judge_of
 from multiparty_envs.faces.scale import segment_scale
 from multiparty_envs.faces.tally import Tally
@@ -46,8 +46,11 @@ class TensorEnv:
 
     Resets are branch-free: every copy computes the start of its next episode at each step, and
     takes it where it ended. So no step asks a device for a value, and rollouts also run on
-    torch's "meta" device, which has none. Only on a CPU, which is not waited for, are steps in
-    which no copy ends spared that work; the numbers are the same.
+    torch's "meta" device, which has none.
+
+    On a CPU, which is not waited for, the world steps in NumPy, whose calls cost a third of
+    torch's and whose arrays are tensors without a copy; and only a step in which a copy ends
+    restarts any. The numbers are the same.
 
     Args:
         dynamics: the world, or its name (see `make_dynamics`).
@@ -86,11 +89,11 @@ class TensorEnv:
         self.feedback = None if feedback is None else Feedback.of(feedback)
         self.emitter = self._new_emitter(self.seed)
         """Asks the people; another one after each reset with a seed. None without feedback."""
-        self._judge = judge_of(self.dynamics)
-        # a CPU is asked whether any copy ended: there, looking takes less time than restarting
-        self._asks = _on_cpu(device)
+        self._native = _on_cpu(device)
+        self._stepped = self._world if self._native else self.dynamics
+        self._judge = judge_of(self._stepped)
         # numbers made ahead are lost at a restart, which elsewhere comes with every step
-        self._ahead = min(AHEAD, self._world.horizon) if self._asks else 1
+        self._ahead = min(AHEAD, self._world.horizon) if self._native else 1
         self._tally = Tally(self.dynamics.horizon, self.dynamics.discount, num_copies, device)
         self._draw: Draw | None = None
         self._state: Any = None
@@ -104,7 +107,8 @@ class TensorEnv:
         if seed is not None or self._draw is None:
             first = self.seed if seed is None else expect.integer(seed, name="seed")
             seeds = range(first, first + self.num_copies)
-            self._draw = Draw.seeded(seeds).to(self.device)
+            draw = Draw.seeded(seeds)
+            self._draw = draw if self._native else draw.to(self.device)
             self._draw.ahead = self._ahead
             self.emitter = self._new_emitter(first)
         else:
@@ -112,8 +116,8 @@ class TensorEnv:
             if self.emitter is not None:
                 self.emitter.forget()
         self._tally.begin()
-        self._state = self.dynamics.initial(self.num_copies, self._draw)
-        self._obs = self.dynamics.observe(self._state)
+        self._state = self._stepped.initial(self.num_copies, self._draw)
+        self._obs = self._out(self._stepped.observe(self._state))
         return self._obs
 
     def step(self, action: torch.Tensor) -> TensorStep:
@@ -127,15 +131,16 @@ class TensorEnv:
             raise RuntimeError("no episode has begun: call reset() first")
         shape = (self.num_copies, *(self.dynamics.action_space.shape or ()))
         expect.shape(action, *shape, name="action")
-        before, world = self._state, self.dynamics
-        after = world.transition(before, action, self._draw)
-        steps = Steps(self._obs, action, world.features(before, action, after))
+        before, world, acted = self._state, self._stepped, self._in(action)
+        after = world.transition(before, acted, self._draw)
+        features = world.features(before, acted, after)
+        steps = Steps(self._obs, action, self._out(features))
         if self.rewards is None:
-            rewards = self._judge.party(before, action, after, steps.features)
+            rewards = self._out(self._judge.party(before, acted, after, features))
         else:
             rewards = self.rewards(steps)
         told = self._tally.add(rewards)
-        terminated, final_obs = world.terminated(after), world.observe(after)
+        terminated, final_obs = self._out(world.terminated(after)), self._out(world.observe(after))
         ended, truncated = terminated, terminated.new_zeros(self.num_copies)
         if self.max_episode_steps is not None:
             truncated = (told.length >= self.max_episode_steps) & ~terminated
@@ -143,31 +148,44 @@ class TensorEnv:
         if self.emitter is not None:
             self.emitter.record(steps.obs, action, steps.features, ended)
         self._tally.close(ended)
-        if self._asks and not bool(ended.any()):
+        if self._native and not bool(ended.any()):
             self._state, self._obs = after, final_obs
         else:
-            self._restart(ended, after)
+            self._restart(self._in(ended), after)
         return TensorStep(self._obs, rewards, terminated, truncated, final_obs, steps, *told)
 
     @property
     def state(self) -> Any:
         """Where the copies are, [N, ...]; None before the first reset."""
-        return self._state
+        return None if self._state is None else map_state(self._out, self._state)
+
+    def _out(self, array: Any) -> torch.Tensor:
+        """Return what the world gave as a tensor; of NumPy's arrays, the same memory."""
+        if not self._native:
+            return array
+        import torch
+
+        return torch.from_numpy(array)
+
+    def _in(self, tensor: torch.Tensor) -> Any:
+        """Return a tensor as the world takes it."""
+        return tensor.detach().numpy() if self._native else tensor
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return where everything but the emitter stands, by name."""
         assert self._draw is not None
-        state = {f"state.{place}": leaf for place, leaf in enumerate(leaves(self._state))}
-        draw = {f"draw.{name}": value for name, value in self._draw.tensors().items()}
+        state = {f"state.{place}": leaf for place, leaf in enumerate(leaves(self.state))}
+        draw = {f"draw.{name}": self._out(value) for name, value in self._draw.tensors().items()}
         tally = {f"tally.{name}": value for name, value in self._tally.tensors().items()}
         return {"obs": self._obs, **state, **draw, **tally}
 
     def put(self, tensors: Mapping[str, torch.Tensor]) -> None:
         """Go on from where `tensors` were taken; an episode must have begun."""
         places = count()
-        self._state = map_state(lambda _: tensors[f"state.{next(places)}"], self._state)
+        inner = {name: self._in(value) for name, value in tensors.items()}
+        self._state = map_state(lambda _: inner[f"state.{next(places)}"], self._state)
         self._obs = tensors["obs"]
-        self._draw = Draw.of(_under("draw.", tensors))
+        self._draw = Draw.of(_under("draw.", inner))
         self._draw.ahead = self._ahead
         self._tally.put(_under("tally.", tensors))
 
@@ -189,15 +207,15 @@ class TensorEnv:
             generator=Streams(seed).torch("answers", self.device),
         )
 
-    def _restart(self, ended: torch.Tensor, after: Any) -> None:
+    def _restart(self, ended: Any, after: Any) -> None:
         """Go on after the step, at the start of the next episode where `ended` [N]."""
         assert self._draw is not None
         # computed for all copies: asking which ones ended would wait for the device
         fresh = self._draw.next_episode()
-        first = self.dynamics.initial(self.num_copies, fresh)
+        first = self._stepped.initial(self.num_copies, fresh)
         self._state = map_state(lambda new, old: _where(ended, new, old), first, after)
         # looked up anew: choosing between rows of observations takes longer
-        self._obs = self.dynamics.observe(self._state)
+        self._obs = self._out(self._stepped.observe(self._state))
         self._draw = self._draw.where(ended, fresh)
 
 
@@ -207,10 +225,10 @@ def _on_cpu(device: Any) -> bool:
     return torch.device(device).type == "cpu"
 
 
-def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _under(prefix: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
     return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
 
 
-def _where(mask: torch.Tensor, new: torch.Tensor, old: torch.Tensor) -> torch.Tensor:
+def _where(mask: Any, new: Any, old: Any) -> Any:
     """Choose whole rows by `mask` [N]."""
-    return new.where(mask.reshape(-1, *(1,) * (new.ndim - 1)), old)
+    return where(mask.reshape(-1, *(1,) * (new.ndim - 1)), new, old)
