@@ -18,7 +18,7 @@ class Samples(NamedTuple):
     row: Tensor  # [B] which of them a step was taken from
     action: Tensor  # [B, *A]
     log_before: Tensor  # [B] log-probability under the policy that acted
-    advantage: Tensor  # [B, H] less their mean
+    advantage: Tensor  # [B, H] less their mean; or [B], weighed already
     target: Tensor  # [B, H] of the critic, in its units
     value_before: Tensor  # [B, H] what the critic said then, in its units
     single: bool
@@ -27,10 +27,18 @@ class Samples(NamedTuple):
         """Return the steps `index` [b]."""
         rest = [part.index_select(0, index) for part in self[2:7]]
         if self.single:
-            row = torch.arange(len(index), device=index.device)
-            return Samples(self.obs.index_select(0, index), row, *rest, single=True)
+            return Samples(
+                self.obs.index_select(0, index), self.row[: len(index)], *rest, single=True
+            )
         seen, row = torch.unique(self.row.index_select(0, index), return_inverse=True)
         return Samples(self.obs.index_select(0, seen), row, *rest, single=False)
+
+    def cut(self, size: int) -> Iterator[Samples]:
+        """Yield single steps `size` by `size`, without a copy."""
+        for start in range(0, len(self.row), size):
+            end = min(start + size, len(self.row))
+            rest = [part[start:end] for part in self[2:7]]
+            yield Samples(self.obs[start:end], self.row[: end - start], *rest, single=True)
 
 
 class Part(NamedTuple):
@@ -45,7 +53,7 @@ class Part(NamedTuple):
         """Return samples with their sums."""
         steps, rows = len(samples.row), len(samples.obs)
         if samples.single:
-            share = samples.target.new_full((rows,), 1.0 / steps)
+            share = samples.target.new_full((), 1.0 / steps).expand(rows)
             return cls(samples, share, samples.target)
         count = samples.target.new_zeros(rows)
         count.index_add_(0, samples.row, torch.ones_like(samples.log_before))
@@ -86,5 +94,10 @@ class Batch(NamedTuple):
             if whole is not None:
                 yield whole
                 continue
-            for index in torch.argsort(draw.uniform()).chunk(parts):
-                yield Part.of(self.samples.take(index))
+            order = torch.argsort(draw.uniform())
+            size = -(-len(order) // parts)
+            if self.samples.single:
+                pieces = self.samples.take(order).cut(size)
+            else:
+                pieces = map(self.samples.take, order.split(size))
+            yield from map(Part.of, pieces)

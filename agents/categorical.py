@@ -44,7 +44,9 @@ class CategoricalChances(Chances):
         pairs = zip(self.log, other.log, strict=True)
         return sum((mine.exp() * (mine - theirs)).sum(dim=1) for mine, theirs in pairs)  # pyright: ignore
 
-    def slopes(self, row: Tensor, action: Tensor, of_log: Tensor, of_entropy: Tensor) -> Slopes:
+    def slopes(
+        self, row: Tensor, action: Tensor, of_log: Tensor, of_entropy: Tensor | None
+    ) -> Slopes:
         """Return the slopes: of a log-probability, one-hot minus chances."""
         found = [
             self._part(log, place, of_log, of_entropy)
@@ -54,10 +56,12 @@ class CategoricalChances(Chances):
         return Slopes(outputs, outputs.new_zeros(0))
 
     @staticmethod
-    def _part(log: Tensor, place: Tensor, of_log: Tensor, of_entropy: Tensor) -> Tensor:
+    def _part(log: Tensor, place: Tensor, of_log: Tensor, of_entropy: Tensor | None) -> Tensor:
         chance = log.exp()
         pulled = torch.zeros_like(log)
         pulled.view(-1).index_add_(0, place, of_log)
+        if of_entropy is None:
+            return pulled.addcmul_(chance, pulled.sum(dim=1, keepdim=True), value=-1.0)
         weighted = chance * log
         # d entropy / d logit = -p (log p + entropy); the parts with a row's sum are joined
         inner = of_entropy[:, None] * weighted.sum(dim=1, keepdim=True)

@@ -38,14 +38,16 @@ class Chances(ABC):
         """Return KL(self, other) [U] of another such object for the same rows."""
 
     @abstractmethod
-    def slopes(self, row: Tensor, action: Tensor, of_log: Tensor, of_entropy: Tensor) -> Slopes:
+    def slopes(
+        self, row: Tensor, action: Tensor, of_log: Tensor, of_entropy: Tensor | None
+    ) -> Slopes:
         """Return the slopes of sum(of_log * log_prob) + sum(of_entropy * entropy).
 
         Args:
             row: [B].
             action: [B, *A].
             of_log: [B].
-            of_entropy: [U].
+            of_entropy: [U]; None: nothing.
         """
 
 

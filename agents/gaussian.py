@@ -43,13 +43,15 @@ class GaussianChances(Chances):
         ratio = 2.0 * (self.log_std - other.log_std)
         return 0.5 * (apart + torch.exp(ratio) - 1.0 - ratio).sum(dim=1)
 
-    def slopes(self, row: Tensor, action: Tensor, of_log: Tensor, of_entropy: Tensor) -> Slopes:
+    def slopes(
+        self, row: Tensor, action: Tensor, of_log: Tensor, of_entropy: Tensor | None
+    ) -> Slopes:
         """Return the slopes for means and log-deviations."""
         standard = self._standard(row, action)
         pulled = standard * torch.exp(-self.log_std) * of_log[:, None]
         outputs = torch.zeros_like(self.mean).index_add_(0, row, pulled)
         free = ((standard.square() - 1.0) * of_log[:, None]).sum(dim=0)
-        return Slopes(outputs, free + of_entropy.sum())
+        return Slopes(outputs, free if of_entropy is None else free + of_entropy.sum())
 
 
 @final

@@ -34,6 +34,11 @@ class Objective(ABC):
         """Return weights [H], if the policy changed the heads' expected returns by `change` [H]."""
         return torch.ones_like(change)
 
+    @property
+    def steady(self) -> bool:
+        """Whether the weights do not depend on the change."""
+        return True
+
     def measure(self, rollout: Rollout) -> None:  # noqa: B027 - only weights that move need it
         """Take note of the returns of a batch, before the policy changes."""
 
@@ -70,6 +75,11 @@ class PolicyLevel(Objective):
         self._returns = like.new_zeros(self.heads, dtype=torch.float64)  # estimate, scaled
         self._known = like.new_zeros((), dtype=torch.float64)  # batches with returns in them
         weighting.begin(self._returns)
+
+    @property
+    def steady(self) -> bool:
+        """Whether the weights do not depend on the change."""
+        return self._weighting.steady
 
     def rewards(self, rollout: Rollout) -> Tensor:
         """Return the scaled rewards."""

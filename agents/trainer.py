@@ -104,7 +104,10 @@ class Trainer:
         self.objective.measure(rollout)
         batch = self._digest(rollout)
         draw = Draw(self._orders, self.number.expand(len(self._orders)))
-        outcome = self.updater.improve(batch, self._weights, self._rates(), draw)
+        weights = self._weights
+        if self.objective.steady:  # then they need not be asked for at every step
+            weights = self._weights(torch.zeros_like(batch.spread))
+        outcome = self.updater.improve(batch, weights, self._rates(), draw)
         self.objective.predict(outcome.change[: self.objective.heads])
         self.agent.look(rollout)
         start = (1.0 - self.config.averaging) * self.iterations

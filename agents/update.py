@@ -19,7 +19,7 @@ METRICS = ("kl", "entropy", "clip_fraction")
 """What is measured after the gradient steps of a batch: divergence from the policy that acted,
 entropy, share of the samples whose ratio left the clip range."""
 
-WeightsOf = Callable[[Tensor], Tensor]
+WeightsOf = Callable[[Tensor], Tensor] | Tensor
 
 
 class Rates(NamedTuple):
@@ -37,15 +37,15 @@ class Outcome(NamedTuple):
     metrics: Tensor  # [len(METRICS)]
 
 
-def surrogate(ratio: Tensor, advantage: Tensor, clip: Tensor) -> Tensor:
+def surrogate(ratio: Tensor, advantage: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """Return the slope [B] of PPO's lower bound for each sample's log-probability.
 
     The bound is min(ratio A, clip(ratio) A) [Schulman2017, eq. 7]: its slope is ratio A, but zero
-    where the ratio has left [1 - clip, 1 + clip] in the direction that pays.
+    where the ratio has left [low, high] in the direction that pays.
     """
     gain = ratio * advantage
-    bounded = torch.minimum(torch.maximum(ratio, 1.0 - clip), 1.0 + clip) * advantage
-    return torch.where(gain <= bounded, gain, 0.0)
+    # NaN, of a ratio that overflowed, is no gain
+    return torch.where(gain <= torch.clamp(ratio, low, high) * advantage, gain, 0.0)
 
 
 def value_slope(part: Part, values: Tensor, clip: float | None) -> Tensor:
@@ -59,7 +59,7 @@ def value_slope(part: Part, values: Tensor, clip: float | None) -> Tensor:
     """
     if clip is None:
         # the mean over steps of (v - target)^2 has the slope of that of the mean targets
-        return (2.0 * part.share)[:, None] * (values - part.target)
+        return (values - part.target).mul_((2.0 * part.share)[:, None])
     samples = part.samples
     value, before = values.index_select(0, samples.row), samples.value_before
     bounded = before + (value - before).clamp(-clip, clip)
@@ -98,13 +98,19 @@ class Updater:
 
         Args:
             batch: what was learned.
-            weights: from a change of the heads' expected returns [H] to their weights [H].
+            weights: from a change of the heads' expected returns [H] to their weights [H]; or
+                weights [H] that do not change.
             rates: as they are now.
             draw: [B] draws orders of the samples.
         """
         limit = self.config.target_kl
         going = None if limit is None else torch.ones_like(rates.learning)
-        for part in batch.passes(self.config.epochs, self.config.minibatches, draw):
+        low, high = 1.0 - rates.clip, 1.0 + rates.clip
+        weighed = batch
+        if isinstance(weights, Tensor):
+            once = self._advantage(batch, batch.samples, weights)
+            weighed = batch._replace(samples=batch.samples._replace(advantage=once))
+        for part in weighed.passes(self.config.epochs, self.config.minibatches, draw):
             samples, seen = part.samples, self.towers.forward(part.samples.obs)
             chances = self.distribution.at(seen.outputs, self.towers.free)
             ratio = _ratio(chances, samples)
@@ -112,22 +118,21 @@ class Updater:
                 going = going * (divergence(ratio) <= limit)
                 if going.device.type == "cpu" and not bool(going):
                     break  # where looking costs nothing, the rest need not be computed
-            of_log = surrogate(ratio, self._advantage(batch, samples, ratio, weights), rates.clip)
-            of_log *= -1.0 / len(ratio)
-            slopes = chances.slopes(
-                samples.row, samples.action, of_log, part.share * -rates.entropy
-            )
+            advantage = samples.advantage
+            if not isinstance(weights, Tensor):
+                now = weights(batch.change(samples, ratio))
+                advantage = self._advantage(batch, samples, now)
+            of_log = surrogate(ratio, advantage, low, high).mul_(-1.0 / len(ratio))
+            of_entropy = part.share * -rates.entropy if self.config.entropy else None
+            slopes = chances.slopes(samples.row, samples.action, of_log, of_entropy)
             of_values = value_slope(part, seen.values, self.config.value_clip)
             of_values *= self.config.value_coefficient
             self.towers.backward(seen, slopes.outputs, of_values, slopes.free)
             self.optimiser.step(rates.learning, going)
         return self._outcome(batch)
 
-    def _advantage(
-        self, batch: Batch, samples: Samples, ratio: Tensor, weights: WeightsOf
-    ) -> Tensor:
-        """Return one advantage for each sample [B], the heads' weighed."""
-        weight = weights(batch.change(samples, ratio))
+    def _advantage(self, batch: Batch, samples: Samples, weight: Tensor) -> Tensor:
+        """Return one advantage for each sample [B], the heads' weighed by `weight` [H]."""
         advantage = samples.advantage @ weight
         if not self.config.normalise_advantages:
             return advantage

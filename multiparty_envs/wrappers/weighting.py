@@ -8,6 +8,7 @@ from typing import Any, final
 import array_api_compat
 
 from multiparty_envs import expect
+from multiparty_envs.welfare.additive import Utilitarian
 from multiparty_envs.welfare.base import Welfare
 from multiparty_envs.welfare.ranked import Leximin, MaxMin
 
@@ -33,6 +34,11 @@ class Weighting(ABC):
     @abstractmethod
     def weights(self, returns: Array) -> Array:
         """Return the weights [M] at `returns` [M], which are in the welfare's units."""
+
+    @property
+    def steady(self) -> bool:
+        """Whether the weights depend on the settled returns alone, not on the present ones."""
+        return False
 
     def settle(self, returns: Array) -> None:  # noqa: B027 - most weights have no memory
         """Take note of what a policy got, once each time that the policy has changed."""
@@ -80,6 +86,11 @@ class Gradient(Weighting):
         super().__init__()
         self.welfare = welfare
 
+    @property
+    def steady(self) -> bool:
+        """True of the mean, whose gradient is the same everywhere."""
+        return isinstance(self.welfare, Utilitarian)
+
     def weights(self, returns: Array) -> Array:
         """Return dW/du [M]."""
         return self.welfare.weights(returns)
@@ -95,6 +106,11 @@ class Worst(Weighting):
     def __init__(self) -> None:
         super().__init__()
         self.memory = {"worst": 0.0}
+
+    @property
+    def steady(self) -> bool:
+        """True: it looks at the settled returns."""
+        return True
 
     def weights(self, returns: Array) -> Array:
         """Return one-hot weights [M]."""

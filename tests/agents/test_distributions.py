@@ -73,6 +73,20 @@ def test_slopes_are_autograds(name):
 
 
 @every_space
+def test_no_entropy_is_a_slope_of_nothing(name):
+    kind, outputs, free, row, action = made(name)
+    of_log = torch.randn(len(row), generator=generator(2))
+    chances = kind.at(outputs, free)
+    pairs = zip(
+        chances.slopes(row, action, of_log, None),
+        chances.slopes(row, action, of_log, torch.zeros(len(outputs))),
+        strict=True,
+    )
+    for found, wanted in pairs:
+        torch.testing.assert_close(found, wanted)
+
+
+@every_space
 def test_samples_follow_the_distribution(name):
     kind, outputs, free, *_ = made(name)
     outputs = outputs[:1]
