@@ -85,6 +85,13 @@ def test_compare_goes_from_nothing_to_a_report_and_repeats_nothing(tmp_path):
     assert rebuilt.splitlines()[-1] == first.splitlines()[-1]
 
 
+def test_help_names_every_kind_of_method(capsys):
+    with pytest.raises(SystemExit):
+        main(["compare", "--help"])
+    said = capsys.readouterr().out
+    assert all(kind in said for kind in ("oracle+WELFARE", "LEARNER+WELFARE", "neural-shared"))
+
+
 @pytest.mark.slow
 def test_both_optimisers_stand_in_one_table(tmp_path):
     said = multiparty("compare", "Delivery-v0", *TINY, "--optimiser", "both", cwd=tmp_path)
