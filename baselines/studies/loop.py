@@ -60,9 +60,8 @@ score = pivot.score
 def cells(seeds: int) -> list[Cell]:
     """Return every method with equal labels and steps."""
     knobs = (("conflict", 1.0), ("minority_share", 0.2))
-    counts = {"labels": LABELS, "steps": STEPS, "rounds": ROUNDS}
     return [
-        Cell("Delivery-v0", method, "ppo", seed, knobs=knobs, **counts)
+        Cell("Delivery-v0", method, "ppo", seed, knobs, LABELS, STEPS, rounds=ROUNDS)
         for method in METHODS
         for seed in range(seeds)
     ]
