@@ -9,7 +9,9 @@ from multiparty_envs import expect
 
 STUDIES = {
     "delivery-conflict": "baselines.studies.delivery_conflict",
+    "finite-optima": "baselines.studies.finite_optima",
     "labels": "baselines.studies.labels",
+    "loop": "baselines.studies.loop",
     "parity": "baselines.studies.parity",
     "travellers": "baselines.studies.travellers",
 }

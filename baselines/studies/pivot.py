@@ -1,4 +1,4 @@
-"""What studies over one knob share: a table of methods by knob, a figure, and the score."""
+"""What studies share: a row, the score, and for one knob a table of methods and a figure."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baselines.cells import measures
 from baselines.methods import method_order
 from baselines.plots import INK, figure_of, method_colour, styled
 from baselines.statistics import Estimate, interval
-from baselines.store import Row
+from baselines.store import Cell, Row
 from baselines.summary import Table, short
 
 if TYPE_CHECKING:
@@ -18,6 +19,25 @@ if TYPE_CHECKING:
 
 Knob = Callable[[Row], float]
 """Tells a row's place along the knob that a study turns."""
+
+
+def row_of_returns(
+    cell: Cell, welfare: str, returns: np.ndarray, seconds: float, *, labels: int = 0
+) -> Row:
+    """Return the row of a policy with these true returns [M], without how answers are predicted.
+
+    Args:
+        cell: what was run.
+        welfare: name of the function that the policy was made for.
+        returns: raw.
+        seconds: that it took.
+        labels: answers learned from.
+    """
+    unknown = dict.fromkeys(("accuracy_majority", "accuracy_minority"), float("nan"))
+    known = measures(cell, welfare, returns)
+    return Row(
+        cell=cell, labels=labels, accuracy=(), minority=(), seconds=seconds, **unknown, **known
+    )
 
 
 def score(row: Row) -> float:

@@ -89,6 +89,21 @@ def test_of_many_parties_the_worst_off_are_shown(clock, width):
     assert wanted in screen.text
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_round_of_asking_is_shown(clock, terminal):
+    """Of 10 batches in 3 rounds the first ends with the third, the second with the sixth."""
+    numbers = []
+    for iteration in range(1, 11):
+        screen = Screen(terminal)
+        with TrainingBar(screen, "World-v0 · method", ["a"]) as bar:
+            bar.begin(None, "raw", rounds=3)
+            clock(20.0)
+            bar(progress(iteration, [2.5], [1.0], iterations=10))
+        assert "2.500" in screen.text
+        numbers.append(re.findall(r"round (\d) of 3", screen.text)[-1])
+    assert numbers == [*"1112223333"]
+
+
 def test_weights_of_another_level_are_not_shown(clock):
     screen = Screen()
     draw(screen, [progress(1, [1.0, 2.0], [1.0])], ["a", "b"], clock)

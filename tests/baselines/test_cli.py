@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from baselines.cli import COMMANDS, main
+from baselines.studies import STUDIES
 
 TINY = ("--seeds", "1", "--steps", "64", "--workers", "1", "--methods", "random", "single-reward")
 
@@ -83,6 +84,20 @@ def test_compare_goes_from_nothing_to_a_report_and_repeats_nothing(tmp_path):
     assert (report.parent / "rows.jsonl").read_bytes() == rows
     rebuilt = multiparty("report", report.parent, cwd=tmp_path)
     assert rebuilt.splitlines()[-1] == first.splitlines()[-1]
+
+
+def test_help_names_every_study(capsys):
+    with pytest.raises(SystemExit):
+        main(["study", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"Answer one question: {', '.join(STUDIES)}." in said
+
+
+def test_help_names_every_kind_of_method(capsys):
+    with pytest.raises(SystemExit):
+        main(["compare", "--help"])
+    said = capsys.readouterr().out
+    assert all(kind in said for kind in ("oracle+WELFARE", "LEARNER+WELFARE", "neural-shared"))
 
 
 @pytest.mark.slow

@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from baselines.methods import SINGLE, WELFARES
 from baselines.statistics import interval
+from baselines.studies import finite_optima
+from baselines.studies.loop import METHODS
 from baselines.summary import short
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
@@ -75,3 +78,51 @@ def test_travellers_shows_the_rows():
                 shown = [float(number) for number in cell.split(" ± ")]
                 # rows and page are rounded, each for itself
                 assert shown == pytest.approx([values.mean(), error], abs=6e-4), (panel, learner)
+
+
+def test_loop_shows_the_rows():
+    _, rows = rows_of("loop")
+    ((_, table),) = tables_of("loop")
+    assert list(table) == list(METHODS) == list(dict.fromkeys(row["method"] for row in rows))
+    single = np.array(column(rows, "worst_off", method=SINGLE))
+    for method, cells in table.items():
+        worst = np.array(column(rows, "worst_off", method=method))
+        share = column(rows, "share_of_max_min", method=method)
+        gain = "–" if method == SINGLE else short(interval(worst - single))
+        found = [short(interval(worst)), short(interval(share)), f"{min(share):.2f}", gain]
+        assert cells == found, method
+
+
+def test_loop_shows_what_it_must():
+    _, rows = rows_of("loop")
+    assert {row["answers_fitted"] for row in rows} == {"2000"}
+    assert max(column(rows, "worst_off", method=SINGLE)) < 0.1
+    for method in ("mixture+max-min", "low-rank of rank 2+max-min"):
+        share = interval(column(rows, "share_of_max_min", method=method))
+        assert share.runs >= 10
+        assert share.low >= 0.85, method
+
+
+def test_loop_tells_how_often_the_size_was_misjudged():
+    _, rows = rows_of("loop")
+    sizes = column(rows, "size", method="low-rank+max-min")
+    assert (sizes.count(1), sizes.count(2)) == (4, 6)
+    sizes = column(rows, "size", method="mixture+max-min")
+    assert (sizes.count(2), sizes.count(3)) == (9, 1)
+
+
+def test_finite_optima_shows_the_rows_and_what_it_must():
+    _, rows = rows_of("finite-optima")
+    ((_, table),) = tables_of("finite-optima")
+    assert list(table) == list(finite_optima.ENVS)
+    for env, cells in table.items():
+        columns = [
+            [column(rows, measure, environment=env, welfare=welfare) for welfare in WELFARES]
+            for measure in ("optimum", "share")
+        ]
+        optima, shares = (np.array(values) for values in columns)
+        shown = [*optima.mean(axis=1), *shares.mean(axis=1), *shares.min(axis=1)]
+        assert cells == [f"{number:.3f}" for number in shown], env
+        assert shares.shape == (3, 5)
+        assert (shares.mean(axis=1) >= finite_optima.MEAN).all()
+        assert (shares >= finite_optima.WORST).all()

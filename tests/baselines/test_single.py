@@ -235,33 +235,6 @@ def test_whole_numbers_may_be_written_with_an_exponent():
     )
 
 
-def test_an_interrupted_training_keeps_its_logs_and_can_begin_anew(
-    multiparty, monkeypatch, tmp_path
-):
-    from baselines import bar
-
-    class Interrupted(bar.TrainingBar):
-        def __call__(self, progress):
-            if progress.iteration == 2:
-                raise KeyboardInterrupt
-            super().__call__(progress)
-
-    command = ("train", "Delivery-v0", "--steps", 8000, "--labels", 60)
-    with monkeypatch.context() as patch:
-        patch.setattr("baselines.single.TrainingBar", Interrupted)
-        status, out, err = multiparty(*command)
-    assert (status, out) == (130, "")
-    (run,) = tmp_path.glob("runs/*")
-    assert "keeps its logs; the same command begins anew" in err
-    assert len((run / "log.jsonl").read_text().splitlines()) == 2
-    status, _, err = multiparty("evaluate", run)
-    assert (status, "was not finished" in err) == (2, True)
-    status, out, _ = multiparty(*command)
-    assert (status, out.strip()) == (0, str(run.relative_to(tmp_path)))
-    assert len((run / "log.jsonl").read_text().splitlines()) == 3
-    assert not (run / "training.json").exists()
-
-
 def test_curves_are_written_if_asked_for(multiparty, tmp_path):
     pytest.importorskip("tensorboard")
     run = train(multiparty, "Delivery-v0", "--tensorboard")
