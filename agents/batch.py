@@ -45,7 +45,7 @@ class Part(NamedTuple):
     """Steps for one gradient step, and sums over those with equal observations."""
 
     samples: Samples
-    share: Tensor  # [U] of the steps, sums to one
+    share: Tensor | float  # [U] of the steps, sums to one; or the same for all
     target: Tensor  # [U, H] mean target
 
     @classmethod
@@ -53,8 +53,7 @@ class Part(NamedTuple):
         """Return samples with their sums."""
         steps, rows = len(samples.row), len(samples.obs)
         if samples.single:
-            share = samples.target.new_full((), 1.0 / steps).expand(rows)
-            return cls(samples, share, samples.target)
+            return cls(samples, 1.0 / steps, samples.target)
         count = samples.target.new_zeros(rows)
         count.index_add_(0, samples.row, torch.ones_like(samples.log_before))
         total = samples.target.new_zeros(rows, samples.target.shape[1])

@@ -28,8 +28,8 @@ class FlatAdam:
         self._parts = [gradient[:split], gradient[split:]]
         self._max_norm = max_norm
         self._first, self._second = torch.zeros_like(vector), torch.zeros_like(vector)
-        self._count = vector.new_zeros((), dtype=torch.float64)
         self._betas = vector.new_tensor(BETAS, dtype=torch.float64)
+        self._powers = torch.ones_like(self._betas)  # betas to the number of steps taken
 
     def step(self, learning_rate: Tensor, going: Tensor | None = None) -> None:
         """Descend the gradient.
@@ -40,25 +40,25 @@ class FlatAdam:
         """
         for part in self._parts:
             norm = torch.linalg.vector_norm(part)
-            part.mul_((self._max_norm / (norm + 1e-6)).clamp_max_(1.0))
+            part.mul_(self._max_norm / norm.clamp_min_(self._max_norm))
         if going is None:
-            self._count += 1.0
+            self._powers.mul_(self._betas)
             self._first.lerp_(self._gradient, 1.0 - BETAS[0])
             self._second.mul_(BETAS[1])
             self._second.addcmul_(self._gradient, self._gradient, value=1.0 - BETAS[1])
         else:
-            self._count += going
+            self._powers.mul_(self._betas**going)
             self._first.lerp_(self._gradient, going * (1.0 - BETAS[0]))
             self._second.lerp_(self._gradient * self._gradient, going * (1.0 - BETAS[1]))
             learning_rate = going * learning_rate
-        # the memory starts from zero; these undo that. The first step is safe if none was taken.
-        left = (1.0 - self._betas ** self._count.clamp_min(1.0)).to(self._first.dtype)
-        size = (self._second / left[1]).sqrt_().add_(EPSILON)
-        self._vector.sub_((self._first / size).mul_(learning_rate / left[0]))
+        # the memory starts from zero; these undo that. They are zero while no step was taken.
+        unbiased, scale = (1.0 - self._powers).clamp_min_(1e-9).unbind()
+        size = (self._second / scale).sqrt_().add_(EPSILON)
+        self._vector.sub_((self._first / size).mul_(learning_rate / unbiased))
 
     def tensors(self) -> dict[str, Tensor]:
         """Return what it remembers, by name; changed in place by `step`."""
-        return {"first": self._first, "second": self._second, "count": self._count}
+        return {"first": self._first, "second": self._second, "powers": self._powers}
 
 
 @final

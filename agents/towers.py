@@ -84,6 +84,11 @@ class Towers:
         self._slopes = [self._both(self.gradient, place) for place in places]
         self._ends = [_one(self.vector, place) for place in self._last]
         self._end_slopes = [_one(self.gradient, place) for place in self._last]
+        # the way back goes through the same weights, transposed
+        self._back = (
+            [weight.T for weight, _ in self._ends],
+            [weight.transpose(1, 2) for weight, _ in self._hidden],
+        )
         free = slice(self._last[0].end, self.split)
         self.free, self._free_slope = self.vector[free], self.gradient[free]
 
@@ -129,17 +134,16 @@ class Towers:
 
         Source: the chain rule; tanh' = 1 - tanh^2.
         """
-        self._free_slope.copy_(of_free)
+        if len(of_free):
+            self._free_slope.copy_(of_free)
         top = seen.layers[-1]
-        back = []
+        delta = torch.empty_like(top)
         for tower, slope in enumerate((of_outputs, of_values)):
             weight, bias = self._end_slopes[tower]
             torch.mm(top[tower].T, slope, out=weight)
             torch.sum(slope, dim=0, out=bias)
-            back.append(slope @ self._ends[tower][0].T)
-        if not self._hidden:
-            return
-        delta = torch.stack(back)
+            if self._hidden:
+                torch.mm(slope, self._back[0][tower], out=delta[tower])
         for layer in reversed(range(len(self._hidden))):
             above, below = seen.layers[layer + 1], seen.layers[layer]
             delta = torch.ops.aten.tanh_backward(delta, above)
@@ -147,7 +151,7 @@ class Towers:
             torch.bmm(below.transpose(1, 2), delta, out=weight)
             torch.sum(delta, dim=1, keepdim=True, out=bias)
             if layer:
-                delta = torch.bmm(delta, self._hidden[layer][0].transpose(1, 2))
+                delta = torch.bmm(delta, self._back[1][layer])
 
     def actor(self, vector: Tensor) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
         """Return the actor's layers and free parameters, views of a vector [P] of its layout.

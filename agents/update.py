@@ -59,7 +59,8 @@ def value_slope(part: Part, values: Tensor, clip: float | None) -> Tensor:
     """
     if clip is None:
         # the mean over steps of (v - target)^2 has the slope of that of the mean targets
-        return (values - part.target).mul_((2.0 * part.share)[:, None])
+        share = part.share[:, None] if isinstance(part.share, Tensor) else part.share
+        return (values - part.target).mul_(2.0 * share)
     samples = part.samples
     value, before = values.index_select(0, samples.row), samples.value_before
     bounded = before + (value - before).clamp(-clip, clip)
@@ -123,7 +124,9 @@ class Updater:
                 now = weights(batch.change(samples, ratio))
                 advantage = self._advantage(batch, samples, now)
             of_log = surrogate(ratio, advantage, low, high).mul_(-1.0 / len(ratio))
-            of_entropy = part.share * -rates.entropy if self.config.entropy else None
+            of_entropy = None
+            if self.config.entropy:
+                of_entropy = (part.share * -rates.entropy).expand(len(samples.obs))
             slopes = chances.slopes(samples.row, samples.action, of_log, of_entropy)
             of_values = value_slope(part, seen.values, self.config.value_clip)
             of_values *= self.config.value_coefficient
@@ -146,7 +149,7 @@ class Updater:
         chances = self.distribution.at(outputs, self.towers.free)
         ratio, share = _ratio(chances, samples), Part.of(samples).share
         apart = ((ratio - 1.0).abs() > self.config.clip).float().mean()
-        measured = (divergence(ratio), share @ chances.entropy(), apart)
+        measured = (divergence(ratio), (share * chances.entropy()).sum(), apart)
         return Outcome(batch.change(samples, ratio), torch.stack(measured))
 
 
