@@ -68,6 +68,7 @@ class Trainer:
         self._kept: dict[str, Tensor] = {}
         self._told: dict[str, Tensor] = {}
         self._work = Replay(self._iterate, config.device, config.capture)
+        self._live = self.agent.policy()  # its parameters are the agent's, as they change
 
     @property
     def iteration(self) -> int:
@@ -218,7 +219,7 @@ class Trainer:
             steps=self.iteration * self.batch_size,
             returns=told["returns"],
             weights=told["weights"],
-            policy=self.agent.policy(),
+            policy=self._live,
             metrics=metrics,
             episodes=int(told["episodes"]),
         )
