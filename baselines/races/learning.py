@@ -14,7 +14,7 @@ import numpy as np
 from baselines.extras import require
 from baselines.races.cartpole import CartPole
 from baselines.races.race import Finish, LearningRace, Runner, Watch
-from baselines.races.settings import ZOO, SB3Settings
+from baselines.races.settings import ZOO, SB3Settings, as_config
 from multiparty_envs.dynamics import FiniteMDP
 from multiparty_envs.registration import make_dynamics
 
