@@ -38,12 +38,6 @@ class CategoricalChances(Chances):
         """Return the entropies [U]: sums over the parts."""
         return -sum((log.exp() * log).sum(dim=1) for log in self.log)  # pyright: ignore
 
-    def divergence(self, other: Chances) -> Tensor:
-        """Return KL(self, other) [U]."""
-        assert isinstance(other, CategoricalChances)
-        pairs = zip(self.log, other.log, strict=True)
-        return sum((mine.exp() * (mine - theirs)).sum(dim=1) for mine, theirs in pairs)  # pyright: ignore
-
     def slopes(
         self, row: Tensor, action: Tensor, of_log: Tensor, of_entropy: Tensor | None
     ) -> Slopes:

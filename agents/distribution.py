@@ -34,10 +34,6 @@ class Chances(ABC):
         """Return the entropies [U]."""
 
     @abstractmethod
-    def divergence(self, other: Chances) -> Tensor:
-        """Return KL(self, other) [U] of another such object for the same rows."""
-
-    @abstractmethod
     def slopes(
         self, row: Tensor, action: Tensor, of_log: Tensor, of_entropy: Tensor | None
     ) -> Slopes:

@@ -36,13 +36,6 @@ class GaussianChances(Chances):
         each = self.log_std.sum() + 0.5 * math.log(2.0 * math.pi * math.e) * self.mean.shape[1]
         return each.expand(len(self.mean))
 
-    def divergence(self, other: Chances) -> Tensor:
-        """Return KL(self, other) [U]."""
-        assert isinstance(other, GaussianChances)
-        apart = (self.mean - other.mean).square() * torch.exp(-2.0 * other.log_std)
-        ratio = 2.0 * (self.log_std - other.log_std)
-        return 0.5 * (apart + torch.exp(ratio) - 1.0 - ratio).sum(dim=1)
-
     def slopes(
         self, row: Tensor, action: Tensor, of_log: Tensor, of_entropy: Tensor | None
     ) -> Slopes:

@@ -54,12 +54,15 @@ def train(
     """Return a policy trained by stable-baselines3's PPO; arguments as `agents.ppo.train`.
 
     Its critic has one head, so at level "policy" the parties' weights change from batch to batch
-    only. Parameters are not averaged: `averaging`, `weight_rate`, `weight_sharpness` and
-    `return_memory` of the configuration have no effect.
+    only. Parameters are not averaged and returns have their own units: `averaging`,
+    `weight_rate`, `weight_sharpness`, `return_memory`, `normalise_rewards` and `capture` of the
+    configuration have no effect.
 
     Raises:
-        ValueError: for a world, level or scale that does not fit, and rewards that are not finite.
+        ValueError: for a world, level or scale that does not fit, rewards that are not finite, and
+            settings that it has no counterpart of.
     """
+    _refuse(config)
     problem = Problem.of(dynamics, welfare, level, rewards, scale)
     streams = Streams(seed)
     envs = _environment(dynamics, problem, rewards, config)
@@ -69,6 +72,15 @@ def train(
         told = _Schedule(envs, config, iterations, callback)
         model.learn(iterations * model.n_steps * model.n_envs, callback=told)
     return from_sb3(model)
+
+
+def _refuse(config: PPOConfig) -> None:
+    """Refuse settings that would silently be something else here."""
+    usual = PPOConfig()
+    for name in ("kl_coefficient", "value_clip", "normalise_observations", "max_min"):
+        value = getattr(config, name)
+        if value != getattr(usual, name):
+            raise ValueError(f"{name} is a setting of agents.ppo alone, is {value!r}")
 
 
 @dataclass(frozen=True)
@@ -117,6 +129,8 @@ def _model(envs: SB3VecEnv, problem: Problem, config: PPOConfig, streams: Stream
         n_epochs=config.epochs,
         gamma=problem.discount,
         gae_lambda=config.gae_lambda,
+        normalize_advantage=config.normalise_advantages,
+        target_kl=config.target_kl,
         clip_range=_falling(config.clip, config.clip_schedule),
         ent_coef=config.entropy,
         vf_coef=config.value_coefficient,

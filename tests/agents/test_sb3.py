@@ -2,16 +2,18 @@
 
 import random
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
+from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.logger import Logger
 
 from agents import sb3
 from agents.config import PPOConfig
-from agents.sb3 import PartyLogger, SB3VecEnv, from_sb3
+from agents.sb3 import PartyLogger, SB3VecEnv, from_sb3, to_sb3
 from baselines.races.cartpole import CartPole
 from multiparty_envs.faces import PartyEnv, PartyVectorEnv
 from multiparty_envs.welfare import MaxMin, Utilitarian
@@ -149,3 +151,54 @@ def test_cuts_of_the_settings_hold_in_training():
 def test_settings_fall_or_stay(schedule, half):
     assert sb3._falling(0.3, schedule)(0.5) == half
     assert sb3._falling(0.3, schedule)(1.0) == 0.3
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"kl_coefficient": 0.1}, {"value_clip": 0.2}, {"normalise_observations": True}],
+    ids=str,
+)
+def test_settings_without_a_counterpart_are_refused(setting, world):
+    with pytest.raises(ValueError, match=f"{next(iter(setting))} is a setting of agents.ppo alone"):
+        sb3.train(world, welfare=MaxMin(), config=PPOConfig(**setting))
+
+
+@pytest.mark.parametrize(
+    "kind", [Discrete(4), MultiDiscrete([3, 2]), Box(-2.0, 4.0, (2,))], ids=str
+)
+def test_a_policy_goes_there_and_back(kind):
+    model = PPO("MlpPolicy", gymnasium_world(kind), seed=0, device="cpu", n_steps=8, batch_size=8)
+    for parameter in model.policy.parameters():
+        parameter.data += 0.1
+    ours = from_sb3(model)
+    obs = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+    wanted = model.predict(obs, deterministic=True)[0]
+    np.testing.assert_allclose(ours.act(obs), wanted, rtol=1e-4, atol=1e-5)
+    other = PPO("MlpPolicy", gymnasium_world(kind), seed=1, device="cpu", n_steps=8, batch_size=8)
+    to_sb3(ours, other)
+    np.testing.assert_allclose(
+        other.predict(obs, deterministic=True)[0], wanted, rtol=1e-4, atol=1e-5
+    )
+    if isinstance(kind, Box):
+        torch.testing.assert_close(other.policy.log_std, model.policy.log_std)
+    narrow = PPO("MlpPolicy", gymnasium_world(kind), policy_kwargs={"net_arch": [8]}, device="cpu")
+    with pytest.raises(ValueError, match="the model's actor should have layers"):
+        to_sb3(ours, narrow)
+
+
+def gymnasium_world(action_space):
+    """A plain Gymnasium environment with three numbers to see."""
+
+    class Plain(gymnasium.Env):
+        observation_space = Box(-np.inf, np.inf, (3,), np.float32)
+
+        def __init__(self):
+            self.action_space = action_space
+
+        def reset(self, *, seed=None, options=None):
+            return np.zeros(3, np.float32), {}
+
+        def step(self, action):
+            return np.zeros(3, np.float32), 0.0, False, True, {}
+
+    return Plain()
