@@ -9,8 +9,8 @@ from agents.progress import Callback
 from agents.rlhf import Learned, LoopConfig
 from agents.units import learned_scale
 from baselines.methods import parse_method
+from baselines.rows import Cell
 from baselines.settings import config_of
-from baselines.store import Cell
 from baselines.tasks import Recorded, make_task
 from multiparty_envs import expect
 from multiparty_envs.rewards import RewardLearner, make_learner

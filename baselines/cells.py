@@ -17,8 +17,8 @@ from agents.policy import Policy, TablePolicy
 from agents.progress import Callback
 from agents.units import reward_table
 from baselines.methods import OPTIMISERS, WELFARES, Method, parse_method
+from baselines.rows import Cell, Knobs, Row
 from baselines.settings import config_of
-from baselines.store import Cell, Knobs, Row
 from baselines.tasks import Answers, Task, make_task
 from multiparty_envs import expect
 from multiparty_envs.dynamics import Dynamics, FiniteMDP

@@ -60,18 +60,29 @@ def compare(
     print(run_comparison(settings, out, workers))
 
 
-def study(name: str, /, *, seeds: int = 10, out: Path | None = None, workers: int = 0) -> None:
-    """Answer one question: delivery-conflict, finite-optima, labels, loop, parity, travellers.
+def study(
+    name: str,
+    /,
+    *,
+    seeds: int = 10,
+    full: bool = False,
+    out: Path | None = None,
+    workers: int = 0,
+) -> None:
+    """Answer one question by a grid of measurements: tables, a figure, an answer.
+
+    Studies: delivery-conflict, finite-optima, labels, loop, parity, travellers.
 
     Args:
         name: of the study.
         seeds: repetitions of each point of its grid.
+        full: run the larger grid of those that have one.
         out: folder of results; default runs/NAME-HASH.
         workers: processes; 0: one a core.
     """
     from baselines.jobs import run_study
 
-    print(run_study(name, seeds, out, workers))
+    print(run_study(name, seeds, out, workers, full=full))
 
 
 def train(
@@ -110,9 +121,9 @@ def train(
         out: run folder; default runs/ID-METHOD-SEED.
     """
     from baselines.methods import env_name
+    from baselines.rows import Cell
     from baselines.settings import knobs_of, ppo_of
     from baselines.single import train_agent
-    from baselines.store import Cell
 
     env = env_name(id)
     settings = {"level": level, "knobs": knobs_of(env, knobs), "ppo": ppo_of(set)}

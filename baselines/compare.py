@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from baselines.methods import DEFAULT_METHODS, LEARNERS, OPTIMISERS, SINGLE, env_name, parse_method
-from baselines.store import Cell, Row
+from baselines.rows import Cell, Row
 from multiparty_envs import expect
 
 DEFAULT_ENVS = ("Timetable-v0", "Delivery-v0")

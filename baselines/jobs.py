@@ -6,12 +6,14 @@ import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from baselines.compare import Settings
 from baselines.console import counting, make_console, print_tables
 from baselines.facts import facts, versions
 from baselines.report import write_page, write_report
-from baselines.store import Cell, Row, RunFolder, config_hash
+from baselines.rows import AnyRow, Cell
+from baselines.store import RunFolder, config_hash
 from baselines.studies import find_study
 from baselines.summary import main_tables, summarise
 from baselines.sweep import available_cores, sweep
@@ -41,7 +43,9 @@ def run_comparison(settings: Settings, out: Path | None = None, workers: int = 0
     return rebuild(path)
 
 
-def run_study(name: str, seeds: int, out: Path | None = None, workers: int = 0) -> Path:
+def run_study(
+    name: str, seeds: int, out: Path | None = None, workers: int = 0, *, full: bool = False
+) -> Path:
     """Run a study's grid, print its tables and answer, and return the path of its page.
 
     Args:
@@ -49,23 +53,31 @@ def run_study(name: str, seeds: int, out: Path | None = None, workers: int = 0) 
         seeds: repetitions of each point of the grid.
         out: folder of results; default one under `runs/` with a name of its own.
         workers: processes; 0: one a core.
+        full: run the study's larger grid.
+
+    Raises:
+        ValueError: when there is no such study, or no larger grid of it.
     """
     study = find_study(name)
     expect.integer(seeds, name="seeds", low=1)
+    if full and not hasattr(study, "FULL_GRID"):
+        raise ValueError(f"study {name} has one grid only; leave --full out")
+    cells = study.cells(seeds, full=True) if full else study.cells(seeds)
     config = {"study": name, "seeds": seeds, "version": versions()["multiparty-envs"]}
+    config |= {"full": True} if full else {}
     path = out or Path("runs") / f"{name}-{config_hash(config)}"
     folder = RunFolder.open(path, config, facts())
     console = make_console()
     console.print(study.QUESTION)
-    rows = _swept(study.cells(seeds), folder, study.run, workers)
+    rows = _swept(cells, folder, study.run, workers)
     print_tables(console, study.tables(rows))
     console.print(study.verdict(rows))
     return _shown(write_page(folder, study, rows))
 
 
 def _swept(
-    cells: Sequence[Cell], folder: RunFolder, run: Callable[[Cell], Row], workers: int
-) -> list[Row]:
+    cells: Sequence[Cell], folder: RunFolder, run: Callable[[Cell], AnyRow], workers: int
+) -> list[Any]:
     console = make_console()
     missing = [cell for cell in cells if cell not in folder]
     told = f"{len(cells)} cells, {len(cells) - len(missing)} of them already in {folder.path}"

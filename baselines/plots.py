@@ -12,8 +12,8 @@ import numpy as np
 
 from baselines.extras import require
 from baselines.methods import LEARNERS, NEURAL, SINGLE, method_order, parse_method
+from baselines.rows import Row
 from baselines.statistics import interval
-from baselines.store import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,8 @@ from baselines import plots
 from baselines.compare import Settings
 from baselines.extras import require
 from baselines.methods import SINGLE, parse_method
-from baselines.store import Row, RunFolder
+from baselines.rows import Row
+from baselines.store import RunFolder
 from baselines.summary import Line, Table, better_table, main_tables, summarise
 from multiparty_envs.files import replacing, write_text
 
@@ -121,7 +122,7 @@ def write_report(folder: RunFolder) -> Path:
     return path
 
 
-def write_page(folder: RunFolder, study: ModuleType, rows: Sequence[Row]) -> Path:
+def write_page(folder: RunFolder, study: ModuleType, rows: Sequence[Any]) -> Path:
     """Write a study's page (Markdown) and figure beside its rows and return the page's path.
 
     Raises:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agents.config import PPOConfig
-from baselines.store import Cell, Knobs
+from baselines.rows import Cell, Knobs
 from multiparty_envs import expect
 from multiparty_envs.registration import find_builder
 

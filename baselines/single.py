@@ -23,8 +23,8 @@ from baselines.console import make_console
 from baselines.extras import require
 from baselines.facts import facts
 from baselines.methods import env_name, parse_method
+from baselines.rows import Cell
 from baselines.settings import config_of
-from baselines.store import Cell
 from baselines.tasks import make_task
 from multiparty_envs import expect
 from multiparty_envs.dynamics import Dynamics, FiniteMDP

@@ -13,8 +13,8 @@ from agents.evaluation import exact, simulated_scale, summarise
 from agents.planning import party_scale
 from agents.policy import Policy
 from baselines.cells import is_planned, welfare_metrics
+from baselines.rows import Cell
 from baselines.single import load_agent, party_names, seen_by
-from baselines.store import Cell
 from baselines.summary import Table
 from baselines.tasks import make_task
 from multiparty_envs import expect

@@ -2,152 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
-import math
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from baselines.rows import AnyRow, Cell, row_from_json
 from multiparty_envs.files import write_text
 
 FORMAT = 1
 """Version of the folder's layout, stored in the manifest."""
-
-NUMBERS = ("seed", "labels", "steps", "rounds")
-"""Fields of a cell that are counts."""
-
-Knobs = tuple[tuple[str, Any], ...]
-"""Keyword arguments of an environment as sorted pairs, so that a cell can be hashed."""
-
-
-@final
-@dataclass(frozen=True)
-class Cell:
-    """One thing to run: a method on an environment with a seed.
-
-    Attributes:
-        env: environment id without its namespace.
-        knobs: keyword arguments of the environment that differ from the task's own.
-        method: name of the method.
-        optimiser: "ppo", "sb3" or "exact"; "none" for the random policy.
-        seed: which draw of answers (or split of the recorded ones), and of the agent.
-        labels: answers to learn from; 0: as many as the task gives.
-        steps: environment steps of PPO; 0 where it is not used.
-        level: where the welfare function sits: "policy", "episode" or "step".
-        ppo: settings of PPO that differ from its own, as sorted pairs.
-        rounds: times that people are asked while the policy is trained; 0: once, before that.
-    """
-
-    env: str
-    method: str
-    optimiser: str
-    seed: int
-    knobs: Knobs = ()
-    labels: int = 0
-    steps: int = 0
-    level: str = "policy"
-    ppo: Knobs = ()
-    rounds: int = 0
-
-    @property
-    def key(self) -> str:
-        """A name that no other cell has."""
-        numbers = (f"{name}={getattr(self, name)}" for name in NUMBERS)
-        named = (self.env, _joined(self.knobs), self.method, self.optimiser, *numbers)
-        return "|".join((*named, self.level, _joined(self.ppo)))
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Cell:
-        """Return the cell whose fields were read from JSON, which knows lists only."""
-        pairs = {name: _tuples(data.get(name, ())) for name in ("knobs", "ppo")}
-        return cls(**{**data, **pairs})
-
-
-@final
-@dataclass(frozen=True)
-class Row:
-    """What one cell gave. Returns are on the range scale: 0 reference policy, 1 party's own best.
-
-    Attributes:
-        cell: what was run.
-        labels: answers that the learner was given; 0 for random and oracle.
-        utilitarian: mean normalised return over the parties.
-        nash: geometric mean, each return raised to at least 1e-8.
-        nash_floors: parties that needed raising.
-        worst: lowest normalised return.
-        regret: exact optimum of the method's own welfare minus what was reached (0 for random).
-        regrets: the same for each welfare function, by name.
-        accuracy_majority: held-out answers predicted right, majority (recorded: everybody).
-        accuracy_minority: the same for the minority (recorded: the worst-served tenth).
-        returns: [M] normalised returns.
-        accuracy: [M] held-out accuracy by party; NaN where a party has no held-out answer.
-        minority: [M] who counts as minority.
-        seconds: wall-clock time of the cell.
-    """
-
-    cell: Cell
-    labels: int
-    utilitarian: float
-    nash: float
-    nash_floors: int
-    worst: float
-    regret: float
-    regrets: Mapping[str, float]
-    accuracy_majority: float
-    accuracy_minority: float
-    returns: tuple[float, ...]
-    accuracy: tuple[float, ...]
-    minority: tuple[bool, ...]
-    seconds: float
-
-    def to_json(self) -> str:
-        """Return the row as one line of JSON (NaN becomes null)."""
-        return json.dumps(_without_nan(dataclasses.asdict(self)), allow_nan=False)
-
-    @classmethod
-    def from_json(cls, line: str) -> Row:
-        """Return the row that `to_json` wrote.
-
-        Raises:
-            ValueError: when the line is not such a row.
-        """
-        data = json.loads(line)
-        names = {field.name for field in dataclasses.fields(cls)}
-        if not isinstance(data, dict) or set(data) != names:
-            raise ValueError("it does not have the fields of a row")
-        cell = Cell.from_json(data.pop("cell"))
-        lists = {name: tuple(data.pop(name)) for name in ("returns", "accuracy", "minority")}
-        lists = {name: tuple(map(_number, values)) for name, values in lists.items()}
-        regrets = {name: _number(value) for name, value in data.pop("regrets").items()}
-        plain = {name: _number(value) for name, value in data.items()}
-        return cls(cell=cell, regrets=regrets, **lists, **plain)
-
-
-def _joined(pairs: Knobs) -> str:
-    return ",".join(f"{name}={value}" for name, value in pairs)
-
-
-def _tuples(value: Any) -> Any:
-    """Return lists as tuples, which can be hashed."""
-    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
-
-
-def _number(value: Any) -> Any:
-    return math.nan if value is None else value
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    if isinstance(value, Mapping):
-        return {name: _without_nan(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(part) for part in value]
-    return value
 
 
 @final
@@ -161,7 +27,9 @@ class RunFolder:
     def __init__(self, path: str | os.PathLike[str], manifest: dict[str, Any]) -> None:
         self.path = Path(path)
         self.manifest = manifest
-        self._rows: dict[str, Row] = {row.cell.key: row for row in _read(self.path / "rows.jsonl")}
+        self._rows: dict[str, AnyRow] = {
+            row.cell.key: row for row in _read(self.path / "rows.jsonl")
+        }
 
     @classmethod
     def open(
@@ -222,14 +90,14 @@ class RunFolder:
         return cls(path, manifest)
 
     @property
-    def rows(self) -> list[Row]:
-        """All rows, in the order they came."""
+    def rows(self) -> list[Any]:
+        """All rows, in the order they came: of a comparison `Row`, of a study what it makes."""
         return list(self._rows.values())
 
     def __contains__(self, cell: Cell) -> bool:
         return cell.key in self._rows
 
-    def append(self, row: Row) -> None:
+    def append(self, row: AnyRow) -> None:
         """Store one row: whole line, flushed to the disk."""
         line = (row.to_json() + "\n").encode()
         with (self.path / "rows.jsonl").open("ab") as file:
@@ -246,13 +114,13 @@ def config_hash(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _read(path: Path) -> Iterator[Row]:
+def _read(path: Path) -> Iterator[AnyRow]:
     if not path.exists():
         return
     lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last line end is unfinished
     for number, line in enumerate(lines, start=1):
         try:
-            yield Row.from_json(line.decode())
+            yield row_from_json(line.decode())
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"{path}, line {number}, is damaged: {error}") from error
 

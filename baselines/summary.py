@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import final
 
 from baselines.methods import SINGLE, method_order
+from baselines.rows import Row
 from baselines.statistics import Estimate, improvement, interval, two_places
-from baselines.store import Row
 
 METRICS = {
     "utilitarian": "utilitarian",

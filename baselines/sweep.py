@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from baselines.extras import require
-from baselines.store import Cell, Row, RunFolder
+from baselines.rows import AnyRow, Cell
+from baselines.store import RunFolder
 
 
 def sweep(
     cells: Sequence[Cell],
     folder: RunFolder,
     *,
-    run: Callable[[Cell], Row],
+    run: Callable[[Cell], AnyRow],
     workers: int = 0,
-    told: Callable[[Row], None] = lambda row: None,
-) -> list[Row]:
+    told: Callable[[AnyRow], None] = lambda row: None,
+) -> list[Any]:
     """Run the cells that `folder` does not hold yet and return the rows of all of them.
 
     Args:
@@ -40,13 +42,13 @@ def sweep(
     return rows
 
 
-def check_equal_labels(rows: Iterable[Row]) -> None:
+def check_equal_labels(rows: Iterable[AnyRow]) -> None:
     """Make sure that all methods that learn had equally many labels in each repetition.
 
     Raises:
         ValueError: naming two methods that had not.
     """
-    seen: dict[tuple, Row] = {}
+    seen: dict[tuple, AnyRow] = {}
     for row in rows:
         if not row.labels:
             continue  # random and oracle learn nothing
@@ -66,7 +68,9 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _results(cells: Sequence[Cell], run: Callable[[Cell], Row], workers: int) -> Iterable[Row]:
+def _results(
+    cells: Sequence[Cell], run: Callable[[Cell], AnyRow], workers: int
+) -> Iterable[AnyRow]:
     if workers == 1 or len(cells) < 2:  # starting processes would take longer
         return (_guarded(run, cell) for cell in cells)
     joblib = require("joblib")
@@ -78,7 +82,7 @@ def _results(cells: Sequence[Cell], run: Callable[[Cell], Row], workers: int) ->
         return pool(joblib.delayed(_guarded)(run, cell) for cell in cells)
 
 
-def _guarded(run: Callable[[Cell], Row], cell: Cell) -> Row:
+def _guarded(run: Callable[[Cell], AnyRow], cell: Cell) -> AnyRow:
     # from another process a bare error would not say which of hundreds of cells it came from
     try:
         return run(cell)

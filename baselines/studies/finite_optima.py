@@ -10,8 +10,8 @@ import numpy as np
 
 from baselines.methods import WELFARES, parse_method
 from baselines.plots import INK, figure_of, styled
+from baselines.rows import Cell, Row
 from baselines.statistics import interval
-from baselines.store import Cell, Row
 from baselines.studies import pivot
 from baselines.summary import Table
 

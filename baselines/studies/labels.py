@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from baselines.cells import run_cell
 from baselines.compare import CURVE_METHODS
-from baselines.store import Cell, Row
+from baselines.rows import Cell, Row
 from baselines.studies import pivot
 from baselines.summary import Table
 

@@ -13,8 +13,8 @@ import numpy as np
 from baselines import asking
 from baselines.methods import SINGLE
 from baselines.plots import COLOURS, INK, figure_of, styled
+from baselines.rows import Cell, Row
 from baselines.statistics import Estimate, interval, two_places
-from baselines.store import Cell, Row
 from baselines.studies import pivot
 from baselines.summary import Table, short
 

@@ -20,8 +20,8 @@ import numpy as np
 from baselines.plots import INK, figure_of, styled
 from baselines.races.cartpole import CartPole
 from baselines.races.settings import ZOO, SB3Settings, as_config
+from baselines.rows import Cell, Row
 from baselines.statistics import Estimate, improvement, interval
-from baselines.store import Cell, Row
 from baselines.summary import Table
 from multiparty_envs.dynamics import Dynamics
 from multiparty_envs.registration import make_dynamics

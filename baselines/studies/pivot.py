@@ -10,8 +10,8 @@ import numpy as np
 from baselines.cells import measures
 from baselines.methods import method_order
 from baselines.plots import INK, figure_of, method_colour, styled
+from baselines.rows import Cell, Row
 from baselines.statistics import Estimate, interval
-from baselines.store import Cell, Row
 from baselines.summary import Table, short
 
 if TYPE_CHECKING:

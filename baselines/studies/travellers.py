@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from baselines.plots import INK, figure_of, styled
+from baselines.rows import Cell, Row
 from baselines.statistics import Estimate, interval
-from baselines.store import Cell, Row
 from baselines.summary import Table
 from multiparty_envs.data import load
 from multiparty_envs.feedback import Comparisons, Rankings

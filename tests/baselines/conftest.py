@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from baselines.methods import DEFAULT_METHODS, parse_method
-from baselines.store import Cell, Row
+from baselines.rows import Cell, Row
 
 
 def _made_up(cell: Cell, parties: int) -> Row:

@@ -9,7 +9,7 @@ from agents.units import reward_table
 from baselines import cells
 from baselines.cells import make_policy, party_accuracy, run_cell
 from baselines.methods import LEARNERS, WELFARES, parse_method
-from baselines.store import Cell
+from baselines.rows import Cell
 from baselines.tasks import make_task
 from multiparty_envs.dynamics import FiniteMDP
 from multiparty_envs.parties import Population

@@ -90,7 +90,7 @@ def test_help_names_every_study(capsys):
     with pytest.raises(SystemExit):
         main(["study", "--help"])
     said = " ".join(capsys.readouterr().out.split())
-    assert f"Answer one question: {', '.join(STUDIES)}." in said
+    assert f"Studies: {', '.join(STUDIES)}." in said
 
 
 def test_help_names_every_kind_of_method(capsys):

@@ -8,7 +8,7 @@ import pytest
 from agents.planning import party_scale, policy_returns, solve, uniform_policy
 from baselines.cells import measures
 from baselines.methods import SINGLE, WELFARES
-from baselines.store import Cell, Row
+from baselines.rows import Cell, Row
 from baselines.studies import finite_optima, loop, pivot
 from multiparty_envs.registration import make_dynamics
 from multiparty_envs.welfare import MaxMin, make_welfare

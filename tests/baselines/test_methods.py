@@ -7,7 +7,7 @@ from baselines.cells import run_cell
 from baselines.extras import require
 from baselines.methods import DEFAULT_METHODS, NEURAL, Method, parse_method
 from baselines.plots import COLOURS, accuracy_by_person
-from baselines.store import Cell
+from baselines.rows import Cell
 from multiparty_envs.rewards import neural, neural_mixture
 
 

@@ -7,7 +7,7 @@ from agents.evaluation import evaluate, exact
 from agents.planning import solve
 from baselines.races.cartpole import CartPole
 from baselines.races.settings import as_config
-from baselines.store import Cell, Row
+from baselines.rows import Cell, Row
 from baselines.studies import parity
 from multiparty_envs.registration import make_dynamics
 from multiparty_envs.welfare import Utilitarian

@@ -11,8 +11,8 @@ from agents.keeper import Keeper
 from baselines import asking
 from baselines.bar import TrainingBar
 from baselines.cli import main
+from baselines.rows import Cell
 from baselines.single import load_agent, seen_by
-from baselines.store import Cell
 from multiparty_envs.feedback import Comparisons
 from multiparty_envs.registration import make_dynamics
 from multiparty_envs.rewards import load_learner

@@ -15,8 +15,8 @@ from agents.policy import TablePolicy
 from baselines import cells
 from baselines.cells import make_policy, seen_world, training_scale
 from baselines.cli import main
+from baselines.rows import Cell
 from baselines.single import load_agent
-from baselines.store import Cell
 from multiparty_envs import registration
 from multiparty_envs.wrappers.accrued import AccruedReturns
 

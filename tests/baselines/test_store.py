@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from baselines.store import Cell, Row, RunFolder, config_hash
+from baselines.rows import Cell, Finding, Row
+from baselines.store import RunFolder, config_hash
 
 CONFIG = {"envs": ["Delivery-v0"], "seeds": 2}
 
@@ -134,3 +135,18 @@ def test_the_manifest_is_json_for_people(tmp_path):
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["config"] == CONFIG
     assert manifest["hash"] == config_hash(CONFIG)
+
+
+def test_findings_come_back_from_the_folder_as_they_were(tmp_path):
+    folder = RunFolder.open(tmp_path, CONFIG, {})
+    cell = Cell("here", "all", "none", 3, knobs=(("n", 50), ("rho", 0.25)))
+    finding = Finding(cell, {"error": 0.5, "ratio": float("nan")}, 0.1)
+    folder.append(finding)
+    (again,) = RunFolder.load(tmp_path).rows
+    assert again.cell == cell
+    assert again.values["error"] == 0.5
+    assert math.isnan(again.values["ratio"])
+    with (tmp_path / "rows.jsonl").open("a") as file:
+        file.write('{"values": {}, "other": 1}\n')
+    with pytest.raises(ValueError, match=r"line 2, is damaged: .* fields of a finding"):
+        RunFolder.load(tmp_path)

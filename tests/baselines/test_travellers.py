@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from baselines.store import Cell, Row
+from baselines.rows import Cell, Row
 from baselines.studies import travellers
 
 
