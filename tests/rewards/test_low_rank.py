@@ -105,18 +105,31 @@ def test_error_falls_as_one_over_the_root_of_answers(simulate):
     assert -0.65 < slope < -0.35
 
 
-def test_gradient_of_the_objective_is_that_of_finite_differences(simulate):
-    from multiparty_envs.rewards.low_rank import _Factors
+def test_a_party_that_counts_twice_is_as_if_it_had_answered_twice(simulate):
+    data = simulate.compare(tastes(4, 5, 2), np.array([200, 90, 150, 0, 120]))
+    weights = np.array([1.0, 3.0, 1.0, 1.0, 2.0])
+    repeated = data
+    for party, times in ((1, 2), (4, 1)):
+        repeated = repeated.concatenate([repeated] + [data.of_party(party)] * times)
+    fit = LowRank(2, ridge=0.0, party_weights=weights).fit(data)
+    again = LowRank(2, ridge=0.0).fit(repeated)
+    assert fit.theta_ == pytest.approx(again.theta_, abs=1e-4)
+    assert fit.covariance_[[0, 1, 2, 4]] == pytest.approx(again.covariance_[[0, 1, 2, 4]], rel=1e-3)
+    assert not np.allclose(fit.theta_, LowRank(2, ridge=0.0).fit(data).theta_, atol=1e-2)
 
-    choices = choices_of(simulate.rank(tastes(4, 3, 2), np.array([20, 9, 30]), depth=2))
-    fit = _Factors(choices, 2, 0.5, True)
-    at, step = np.random.default_rng(1).normal(size=4 + 8 + 6), 1e-6
-    _, gradient = fit._objective(at)
-    numeric = [
-        (fit._objective(at + step * unit)[0] - fit._objective(at - step * unit)[0]) / (2 * step)
-        for unit in np.eye(len(at))
-    ]
-    assert gradient == pytest.approx(numeric, abs=1e-7)
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.ones(4), r"party_weights should have shape \(3\), has \(4,\)"),
+        (np.array([1.0, 0.0, 1.0]), "party_weights should be in"),
+        (np.array([1.0, np.nan, 1.0]), "party_weights should be finite"),
+        (np.ones((3, 1)), "party_weights should have shape"),
+    ],
+)
+def test_weights_that_fit_nobody_are_refused(simulate, weights, message):
+    with pytest.raises(ValueError, match=message):
+        LowRank(2, party_weights=weights).fit(simulate.compare(tastes(5, 3, 2), np.full(3, 20)))
 
 
 def test_labels_are_predicted_with_the_right_chance(simulate):
