@@ -35,7 +35,11 @@ UNDECIDED = 1e-9
 SCALE_EPISODES = 2_000
 """Simulated episodes behind the units of a world without tables: known to about 2 %."""
 
-SMALLEST = {"low-rank": {"rank": 1}, "mixture": {"clusters": 1}}
+SMALLEST = {
+    "low-rank": {"rank": 1},
+    "low-rank-residual": {"rank": 1, "residual_ridge": 1.0},
+    "mixture": {"clusters": 1},
+}
 """Settings of learners that choose their size by held-out answers, where there are too few."""
 
 

@@ -13,6 +13,9 @@ Kind = Literal["random", "oracle", "learned"]
 LEARNERS = ("pooled", "independent", "low-rank", "mixture", "hierarchical")
 """Reward learners that are compared unless told otherwise; a method name begins with one."""
 
+FURTHER = ("low-rank-residual",)
+"""Other learners that a method name may begin with."""
+
 NEURAL = ("neural-pooled", "neural-shared", "neural-independent", "neural-mixture")
 """Learners that are networks: a method name may begin with them too, but they take their time."""
 
@@ -72,7 +75,7 @@ def parse_method(name: str) -> Method:
     if not plus:  # neither of the two names without a welfare function: say what there is
         networks = (f"{each}+{welfare}" for each in NEURAL for welfare in _welfares(each))
         expect.choice(name, (*DEFAULT_METHODS, *networks), name="method")
-    learners = ("oracle", *LEARNERS[1:], *NEURAL)
+    learners = ("oracle", *LEARNERS[1:], *FURTHER, *NEURAL)
     expect.choice(learner, learners, name=f"learner of the method {name!r}")
     expect.choice(welfare, _welfares(learner), name=f"welfare of the method {name!r}")
     if learner == "oracle":

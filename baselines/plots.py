@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec
 import numpy as np
 
 from baselines.extras import require
-from baselines.methods import LEARNERS, NEURAL, SINGLE, method_order, parse_method
+from baselines.methods import FURTHER, LEARNERS, NEURAL, SINGLE, method_order, parse_method
 from baselines.rows import Row
 from baselines.statistics import interval
 
@@ -24,6 +24,7 @@ COLOURS = {
     "pooled": "#444444",
     "independent": "#b65fa8",
     "low-rank": "#2a9d8f",
+    "low-rank-residual": "#8a6d3b",
     "mixture": "#e07b24",
     "hierarchical": "#3b6fb6",
     "neural-pooled": "#999999",
@@ -114,7 +115,7 @@ def _strip(axes: Axes, place: int, rows: Sequence[Row]) -> None:
 def accuracy_by_person(rows: Sequence[Row]) -> Figure:
     """Draw held-out accuracy of every person, worst served first, one curve a learner."""
     figure, axes = figure_of(1, width=6.0, height=3.4)
-    for learner in (*LEARNERS, *NEURAL):
+    for learner in (*LEARNERS, *FURTHER, *NEURAL):
         # all welfare functions share a learner's fit: their rows repeat one accuracy
         of = [row for row in rows if parse_method(row.cell.method).learner == learner]
         if not of:

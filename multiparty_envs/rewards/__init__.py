@@ -12,6 +12,7 @@ from multiparty_envs.rewards.base import LinearLearner, PredictingLearner, Rewar
 from multiparty_envs.rewards.hierarchical import Hierarchical
 from multiparty_envs.rewards.independent import Independent, SeparableWarning
 from multiparty_envs.rewards.low_rank import LowRank
+from multiparty_envs.rewards.low_rank_residual import LowRankResidual
 from multiparty_envs.rewards.mixture import Mixture
 from multiparty_envs.rewards.newton import ConvergenceWarning
 from multiparty_envs.rewards.pessimistic import Pessimistic
@@ -37,6 +38,7 @@ __all__ = [
     "Independent",
     "LinearLearner",
     "LowRank",
+    "LowRankResidual",
     "Mixture",
     "NeuralIndependent",
     "NeuralMixture",

@@ -88,7 +88,7 @@ class LowRank(LinearLearner):
         frame = np.linalg.qr(self.basis_, mode="complete")[0]
         frame[:, : self.rank_] = self.basis_  # QR may turn a sign
         information = problem.information(found)
-        self.covariance_ = _covariance(information, frame, self.coefficients_, self.mean)
+        self.covariance_ = shared_covariance(information, frame, self.coefficients_, self.mean)
 
     def _problem(self, rank: int, choices: Choices) -> JointProblem:
         return JointProblem(choices, rank, self.ridge, mean=self.mean, weights=self.party_weights)
@@ -99,7 +99,7 @@ class LowRank(LinearLearner):
         return found if self.party_weights is None else found * self.party_weights
 
 
-def _covariance(
+def shared_covariance(
     information: np.ndarray, frame: np.ndarray, alpha: np.ndarray, mean: bool
 ) -> np.ndarray:
     """[M, D, D] covariance of theta_m = U alpha_m from each party's `information` [M, D, D].

@@ -45,16 +45,19 @@ def ridge_prior(ridge: float, scale: float, num_features: int) -> Prior:
     return Prior(np.zeros(num_features), max(ridge, TINY_RIDGE) * scale * np.eye(num_features))
 
 
-def maximise(likelihood: Likelihood, prior: Prior, tol: float = 1e-5) -> Optimum:
+def maximise(
+    likelihood: Likelihood, prior: Prior, tol: float = 1e-5, start: np.ndarray | None = None
+) -> Optimum:
     """Return each party's maximum of log-likelihood plus log-prior.
 
     Args:
         likelihood: of M parties.
         prior: proper, so that the maximum exists and is one.
         tol: on what Newton's next step would gain, relative to a party's log-likelihood.
+        start: [M, D] where to begin; default the prior's mean.
     """
     shape = (likelihood.num_parties, likelihood.num_features)
-    theta = np.broadcast_to(prior.mean, shape).copy()
+    theta = np.broadcast_to(prior.mean if start is None else start, shape).copy()
     terms = prior.posterior(theta, likelihood.terms(theta))
     for _ in range(MAX_ITERATIONS):
         step = np.linalg.solve(terms.information, terms.gradient[..., None])[..., 0]

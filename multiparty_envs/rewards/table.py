@@ -12,6 +12,7 @@ LEARNERS: dict[str, str] = {
     "pooled": "multiparty_envs.rewards.pooled:Pooled",
     "independent": "multiparty_envs.rewards.independent:Independent",
     "low-rank": "multiparty_envs.rewards.low_rank:LowRank",
+    "low-rank-residual": "multiparty_envs.rewards.low_rank_residual:LowRankResidual",
     "hierarchical": "multiparty_envs.rewards.hierarchical:Hierarchical",
     "mixture": "multiparty_envs.rewards.mixture:Mixture",
     "pessimistic": "multiparty_envs.rewards.pessimistic:Pessimistic",

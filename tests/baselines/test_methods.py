@@ -23,6 +23,10 @@ def test_every_default_method_parses_to_its_own_name(name):
         ("single-reward", Method("single-reward", "learned", "pooled", "utilitarian")),
         ("oracle+nash", Method("oracle+nash", "oracle", "", "nash")),
         ("low-rank+max-min", Method("low-rank+max-min", "learned", "low-rank", "max-min")),
+        (
+            "low-rank-residual+nash",
+            Method("low-rank-residual+nash", "learned", "low-rank-residual", "nash"),
+        ),
         ("neural-shared+nash", Method("neural-shared+nash", "learned", "neural-shared", "nash")),
         (
             "neural-pooled+utilitarian",

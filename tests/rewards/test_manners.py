@@ -14,6 +14,7 @@ SETTINGS = {
     "pooled": {},
     "independent": {},
     "low-rank": {"rank": 2},
+    "low-rank-residual": {"rank": 2},
     "hierarchical": {},
     "mixture": {"clusters": 2},
 }
@@ -135,7 +136,12 @@ def test_a_party_never_asked_is_known_least(simulate, learner):
 @pytest.mark.parametrize("count", [1, 300])
 def test_one_party_is_enough(simulate, name, count):
     learner = make_learner(
-        name, **{"low-rank": {"rank": 1}, "mixture": {"clusters": 1}}.get(name, {})
+        name,
+        **{
+            "low-rank": {"rank": 1},
+            "low-rank-residual": {"rank": 1, "residual_ridge": 1.0},
+            "mixture": {"clusters": 1},
+        }.get(name, {}),
     )
     learner.fit(simulate.compare(THETA[:, :1], np.array([count])))
     assert np.isfinite(learner.covariance_).all()
@@ -143,7 +149,7 @@ def test_one_party_is_enough(simulate, name, count):
         assert learner.theta_ == pytest.approx(THETA[:, :1], abs=0.5)
 
 
-@pytest.mark.parametrize("name", ["low-rank", "mixture"])
+@pytest.mark.parametrize("name", ["low-rank", "low-rank-residual", "mixture"])
 def test_choosing_a_size_takes_answers_to_hold_out(simulate, name):
     with pytest.raises(ValueError, match="no party has the 5 answers"):
         make_learner(name).fit(simulate.compare(THETA, np.array([3, 2, 4, 1, 4])))
@@ -222,6 +228,7 @@ def test_answers_of_other_parties_cannot_be_predicted(simulate, learner, theta):
         ("independent", {"ridge": float("nan")}, ValueError, "ridge should be"),
         ("low-rank", {"rank": 0}, ValueError, "rank should be 1 or more"),
         ("low-rank", {"rank": 1.5}, TypeError, "rank should be a whole number"),
+        ("low-rank-residual", {"residual_ridge": 0.0}, ValueError, "residual_ridge should be in"),
         ("mixture", {"clusters": 0}, ValueError, "clusters should be 1 or more"),
         ("mixture", {"restarts": 0}, ValueError, "restarts should be 1 or more"),
         ("mixture", {"max_iterations": 0}, ValueError, "max_iterations should be 1 or more"),

@@ -5,7 +5,14 @@ import pytest
 from scipy.stats import binom
 
 from multiparty_envs.feedback import Steps
-from multiparty_envs.rewards import Hierarchical, Independent, LowRank, Mixture, Pooled
+from multiparty_envs.rewards import (
+    Hierarchical,
+    Independent,
+    LowRank,
+    LowRankResidual,
+    Mixture,
+    Pooled,
+)
 
 REPEATS, FEATURES, PARTIES = 40, 6, 10
 
@@ -23,6 +30,10 @@ def unrelated(rng):
     return rng.normal(size=(FEATURES, PARTIES)) * 0.6
 
 
+def near_rank_two(rng):
+    return rank_two(rng) + rng.normal(size=(FEATURES, PARTIES)) * 0.4
+
+
 def two_kinds(rng):
     return (rng.normal(size=(FEATURES, 2)) * 1.5)[:, np.arange(PARTIES) % 2]
 
@@ -32,6 +43,10 @@ CASES = [
     pytest.param(unrelated, lambda: Independent(0.0), id="independent"),
     pytest.param(rank_two, lambda: LowRank(2, ridge=0.0), id="low-rank"),
     pytest.param(lambda rng: rank_two(rng) + 1, lambda: LowRank(2, 0.0, mean=True), id="with mean"),
+    # the strength that the residuals were drawn with, in units of a mean square difference of 2
+    pytest.param(
+        near_rank_two, lambda: LowRankResidual(2, 0.0, 1 / (2 * 0.4**2)), id="with residuals"
+    ),
     pytest.param(two_kinds, lambda: Mixture(2, ridge=0.0, restarts=2), id="mixture"),
 ]
 

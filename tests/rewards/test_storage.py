@@ -26,6 +26,7 @@ COUNTS = np.array([30, 0, 60, 25, 40])  # the second is never asked
 QUICK = {"hidden": (8,), "members": 2, "max_epochs": 5}
 SETTINGS = {
     "low-rank": {"rank": 2, "mean": True},
+    "low-rank-residual": {"rank": 2, "residual_ridge": 5.0},
     "mixture": {"clusters": 2},
     "pessimistic": {"kappa": 0.5, "reference": np.ones(3) / 3},
     "neural-mixture": {"clusters": 2},
