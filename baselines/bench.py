@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from baselines.extras import require
 from baselines.races.faces import many_copies, many_copies_asked, one_copy, one_copy_asked
 from baselines.races.feedback import answers_in_rollouts
+from baselines.races.joint import joint_fit, joint_fit_uneven
 from baselines.races.learning import cartpole_learning, delivery_learning
 from baselines.races.neural import neural_learning, neural_learning_of_many
 from baselines.races.race import Finish, LearningRace, Race
@@ -24,6 +25,8 @@ RACES: tuple[Callable[[], Race | LearningRace], ...] = (
     many_copies_asked,
     planning,
     labels,
+    joint_fit,
+    joint_fit_uneven,
     answers_in_rollouts,
     neural_learning,
     neural_learning_of_many,

@@ -5,6 +5,7 @@ Inside, theta is in units of the features' scale, so that the search is the same
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple, final
 
 import numpy as np
@@ -12,6 +13,9 @@ import numpy as np
 from multiparty_envs.rewards.choices import Choices
 from multiparty_envs.rewards.likelihood import Likelihood
 from multiparty_envs.rewards.newton import TINY_RIDGE, ridge_prior
+
+SHRINKAGE = 4.0  # answers that say nothing, counted with each party's at the start
+FLATTEST = 1e-4  # part of a square feature that counts as known in any direction at the start
 
 
 class Factors(NamedTuple):
@@ -72,17 +76,34 @@ class JointProblem:
         self.ridge = max(ridge, TINY_RIDGE)
 
     def start(self) -> Factors:
-        """Return a Newton step of every party from zero, cut to the rank."""
-        terms = self._likelihood.terms(np.zeros(self.shape))
-        prior = ridge_prior(max(1.0, self.ridge), self.unit**2, self.shape[1])
-        inverse_step = terms.information + prior.precision
-        theta = np.linalg.solve(inverse_step, terms.gradient[..., None])[..., 0] * self.unit
+        """Return a Newton step of every party from zero, cut to the rank.
+
+        All parties' answers together say what the step is divided by: those of one may be few.
+        """
+        gradient, inverse_step = self._at_zero
+        counts = self._likelihood.counts
+        each = gradient / (counts + SHRINKAGE)[:, None]
+        theta = np.linalg.solve(inverse_step, each.T).T / self.unit
         center = theta.mean(axis=0) * self.mean
-        loud = (theta - center) * np.sqrt(self._weights)[:, None]
-        # a complete frame: fewer parties than the rank may have answered
-        right = np.linalg.svd(loud, full_matrices=True)[2]
-        basis = np.ascontiguousarray(right[: self.rank].T)
+        loud = (theta - center) * np.sqrt(self._weights * counts)[:, None]
+        basis = np.linalg.eigh(loud.T @ loud)[1][:, -self.rank :]
         return Factors(center, basis, (theta - center) @ basis)
+
+    def scale(self) -> np.ndarray:
+        """Return [D, D], the root of the inverse of all parties' information for each choice.
+
+        In its coordinates the parties together know as much in any direction.
+        """
+        lower = np.linalg.cholesky(self._at_zero[1])
+        return np.linalg.inv(lower).T
+
+    @cached_property
+    def _at_zero(self) -> tuple[np.ndarray, np.ndarray]:
+        """Gradients [M, D] at zero, and the mean information [D, D] of a choice, scaled."""
+        gradient, information = self._likelihood.at_zero()
+        inverse_step = information / (self.count * self.unit**2)
+        # features that hardly differ should not begin far away
+        return gradient, inverse_step + FLATTEST * np.eye(len(information))
 
     def slopes(self, at: Factors) -> Slopes:
         """Return the objective and its slopes."""
@@ -99,12 +120,14 @@ class JointProblem:
         """Return the gradient's norm, per choice, by center and by balanced factors.
 
         Of all factors with this product, the balanced ones have left' left = right' right; the
-        norm is the same for all of these.
+        norm is the same for all of these. The basis need not be orthonormal here.
         """
-        turn, size, _ = np.linalg.svd(at.alpha.T @ at.alpha)
+        basis, triangle = np.linalg.qr(at.basis)
+        alpha = at.alpha @ triangle.T
+        turn, size, _ = np.linalg.svd(alpha.T @ alpha)
         root = np.maximum(size, 1e-300) ** 0.25
-        by_left = slopes.party.T @ (at.alpha @ (turn / root))
-        by_right = slopes.party @ (at.basis @ (turn * root))
+        by_left = slopes.party.T @ (alpha @ (turn / root))
+        by_right = slopes.party @ (basis @ (turn * root))
         total = (by_left**2).sum() + (by_right**2).sum() + (slopes.center**2).sum()
         return float(np.sqrt(total)) / self.count
 

@@ -1,7 +1,8 @@
-"""How the joint problem is solved: L-BFGS while far away, Newton's method to finish.
+"""How the joint problem is solved: by L-BFGS where that is easy, else finished by Newton's method.
 
-From far away many cheap steps are as good as few dear ones. But where few answers leave some
-directions nearly flat, L-BFGS crawls for thousands of steps and Newton's method does not.
+From far away many cheap steps are as good as few dear ones, and with many answers they are enough.
+But where few answers leave some directions nearly flat, L-BFGS crawls for thousands of steps and
+Newton's method does not.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import minimize
 
-from multiparty_envs.rewards.joint import Factors, JointProblem
+from multiparty_envs.rewards.joint import Factors, JointProblem, Slopes
 from multiparty_envs.rewards.joint_newton import newton
 
 TOL = 1e-7  # norm of the gradient per choice
-COARSE, COARSE_STEPS = 1e-4, 30  # largest entry of the gradient, or steps, at which Newton begins
+CHEAP_STEPS = 40  # of L-BFGS, after which Newton takes over; each costs a tenth of one of Newton's
 MAX_STEPS = 5000
 LARGEST = 1e8  # numbers in the border of Newton's system, above which L-BFGS finishes too
 SMALLEST = 1e-3  # singular value from which a direction starts; at 0 the gradient vanishes
@@ -27,44 +28,54 @@ def fit(problem: JointProblem, tol: float = TOL) -> Factors:
         tol: see `JointProblem.norm`.
     """
     parties, features = problem.shape
-    border = parties * problem.rank * (features * (problem.rank + 1))
-    if border > LARGEST:
-        return descend(problem, problem.start(), tol / np.sqrt(problem.rank * sum(problem.shape)))
-    return newton(problem, descend(problem, problem.start(), COARSE, COARSE_STEPS), tol)
+    border = parties * problem.rank * features * (problem.rank + 1)
+    steps = CHEAP_STEPS if border <= LARGEST else MAX_STEPS
+    near = descend(problem, problem.start(), tol, steps)
+    return newton(problem, near, tol) if border <= LARGEST else near
 
 
 def descend(problem: JointProblem, start: Factors, tol: float, steps: int = MAX_STEPS) -> Factors:
-    """Return where L-BFGS, over both factors at once, ends.
+    """Return where L-BFGS ends, over both factors at once, in coordinates of `problem.scale`.
 
     Args:
         problem: what is minimised.
         start: where to begin.
-        tol: largest entry of the gradient per choice at which to stop.
+        tol: see `JointProblem.norm`.
         steps: at most.
     """
-    features = problem.shape[1]
+    features, scale = problem.shape[1], problem.scale()
+    latest: list[tuple[Factors, Slopes]] = []
 
-    def factors(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def factors(x: np.ndarray) -> Factors:
         center, left, right = np.split(x, [features, features * (1 + problem.rank)])
-        return center, left.reshape(features, -1), right.reshape(problem.shape[0], -1)
+        left = scale @ left.reshape(features, -1)
+        return Factors(scale @ center, left, right.reshape(problem.shape[0], -1))
 
     def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
-        center, left, right = factors(x)
-        slopes = problem.slopes(Factors(center, left, right))
-        parts = (slopes.center, slopes.party.T @ right, slopes.party @ left)
+        at = factors(x)
+        slopes = problem.slopes(at)
+        latest[:] = [(at, slopes)]
+        by_left = scale.T @ (slopes.party.T @ at.alpha)
+        parts = (scale.T @ slopes.center, by_left, slopes.party @ at.basis)
         flat = np.concatenate([part.ravel() for part in parts])
         return slopes.value / problem.count, flat / problem.count
 
-    options = {"maxiter": steps, "maxfun": 2 * steps, "ftol": 0.0, "gtol": tol, "maxcor": 20}
-    begin = np.concatenate([part.ravel() for part in _balanced(start)])
-    found = minimize(objective, begin, jac=True, method="L-BFGS-B", options=options)
+    def there(_: np.ndarray) -> None:
+        if problem.norm(*latest[0]) <= tol:
+            raise StopIteration
+
+    begin = _balanced(start, np.linalg.inv(scale))
+    options = {"maxiter": steps, "maxfun": 2 * steps, "ftol": 0.0, "gtol": 0.0, "maxcor": 20}
+    found = minimize(objective, begin, jac=True, method="L-BFGS-B", callback=there, options=options)
     center, left, right = factors(found.x)
     basis, triangle = np.linalg.qr(left)
     return Factors(center, basis, right @ triangle.T)
 
 
-def _balanced(start: Factors) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Center, left [D, R] and right [M, R] of about the same size in every direction."""
-    _, size, turn = np.linalg.svd(start.alpha, full_matrices=len(start.alpha) < len(start.alpha.T))
-    root = np.sqrt(np.pad(size, (0, len(turn) - len(size))) + SMALLEST)
-    return start.center, start.basis @ turn.T * root, start.alpha @ turn.T / root
+def _balanced(start: Factors, inverse: np.ndarray) -> np.ndarray:
+    """Center, left [D, R] and right [M, R] in one, the two of about the same size."""
+    left, size, right = np.linalg.svd(inverse @ start.basis @ start.alpha.T, full_matrices=False)
+    rank = start.alpha.shape[1]
+    root = np.sqrt(np.pad(size, (0, max(0, rank - len(size))))[:rank] + SMALLEST)
+    parts = (inverse @ start.center, left[:, :rank] * root, right[:rank].T * root)
+    return np.concatenate([part.ravel() for part in parts])

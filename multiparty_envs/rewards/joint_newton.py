@@ -39,6 +39,8 @@ def newton(problem: JointProblem, start: Factors, tol: float) -> Factors:
         tol: see `JointProblem.norm`.
     """
     at, damping = start, 0.0
+    if problem.norm(at, problem.slopes(at)) <= tol:
+        return at
     here = problem.curvature(at)
     for _ in range(MAX_ITERATIONS):
         if problem.norm(at, here.slopes) <= tol:

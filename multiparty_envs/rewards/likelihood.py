@@ -34,7 +34,7 @@ class Likelihood:
 
     def __init__(self, choices: Choices) -> None:
         self.num_parties, self.num_features = choices.num_parties, choices.num_features
-        self.num_choices = len(choices.party)
+        self.num_choices, self.counts = len(choices.party), choices.counts
         order = np.argsort(choices.party, kind="stable")
         place, self._party = _blocks(choices.counts)
         rows = order[np.maximum(place, 0)]  # [Q, B] row of every place; -1 marks padding
@@ -69,6 +69,16 @@ class Likelihood:
         sums = (value, self._slopes(chosen.chance), self._information(chosen.curvature))
         return Terms(*map(self._per_party, sums))
 
+    def at_zero(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return [M, D] gradients at theta = 0, and [D, D] the information of all together."""
+        chosen = softmax.moments(np.zeros_like(self._target), self._available)
+        flat = self._flat.reshape(-1, self.num_features)
+        if self._target.shape[-1] == 1:
+            information = 0.25 * (flat.T @ flat)  # every curvature is a quarter
+        else:
+            information = self._bent(chosen.curvature).reshape(flat.shape).T @ flat
+        return self._per_party(self._slopes(chosen.chance)), information
+
     def second_moments(self) -> np.ndarray:
         """Return [M, D, D], the sum over a party's choices of the mean of x x' over all pairs.
 
@@ -99,11 +109,14 @@ class Likelihood:
         return (error.reshape(len(error), 1, -1) @ self._flat)[:, 0]
 
     def _information(self, curvature: np.ndarray) -> np.ndarray:
-        two = (
-            curvature.shape[-1] == 1
-        )  # a product of numbers, not of matrices: several times faster
+        return self._bent(curvature).swapaxes(1, 2) @ self._flat
+
+    def _bent(self, curvature: np.ndarray) -> np.ndarray:
+        """[Q, B * P, D], the design multiplied by the curvature of each choice."""
+        two = curvature.shape[-1] == 1
+        # a product of numbers, not of matrices: several times faster
         bent = curvature * self._design if two else curvature @ self._design
-        return bent.reshape(self._flat.shape).swapaxes(1, 2) @ self._flat
+        return bent.reshape(self._flat.shape)
 
     def _per_party(self, blocks: np.ndarray) -> np.ndarray:
         """Sum [Q, ...] over the blocks of each party -> [M, ...]; zeros for the never asked."""
