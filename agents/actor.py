@@ -13,7 +13,7 @@ from agents.distribution import Distribution
 from agents.networks import NetworkPolicy, mlp
 from agents.normaliser import Normaliser
 from agents.problem import Problem
-from agents.rollout import Rollout
+from agents.rollout import Act, Rollout
 from agents.towers import Towers
 from multiparty_envs.streams import Streams
 
@@ -68,10 +68,10 @@ class Agent:
         """Return obs [..., O] as the networks see them."""
         return obs if self.normaliser is None else self.normaliser.apply(obs)
 
-    def act(self, obs: Tensor, chance: Tensor) -> Tensor:
-        """Return actions [N, *A] for obs [N, O] by random numbers [N, ...]."""
-        outputs = self.towers.outputs(self.seen(obs))
-        return self.distribution.sample(outputs, self.towers.free, chance)
+    def acting(self) -> Act:
+        """Return how it acts, as long as it learns nothing."""
+        outputs, free, sample = self.towers.actor_now(), self.towers.free, self.distribution.sample
+        return lambda obs, chance: sample(outputs(self.seen(obs)), free, chance)
 
     def look(self, rollout: Rollout) -> None:
         """Take in a batch's observations, once it has been learned from as it was seen."""

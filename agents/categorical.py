@@ -112,6 +112,8 @@ class Categorical(Distribution):
 
 def _inverse(logits: Tensor, chance: Tensor) -> Tensor:
     """Return draws [N] from softmax(logits [N, A]) by uniform numbers [N, 1]."""
-    reached = torch.softmax(logits, dim=1).cumsum(dim=1) < chance
-    # the last sum may be a little below one, by rounding
+    # not softmax, whose kernel is slow for few columns
+    reached = (logits - logits.amax(dim=1, keepdim=True)).exp_().cumsum(dim=1)
+    reached = reached < chance * reached[:, -1:]
+    # the number may be one, by rounding
     return reached.sum(dim=1).clamp_max(logits.shape[1] - 1)

@@ -11,7 +11,7 @@ from torch import Tensor
 from agents.config import PPOConfig
 from agents.distribution import Distribution
 from agents.distributions import distribution_of
-from agents.rollout import Acting
+from agents.rollout import Act, Acting
 from multiparty_envs.dynamics import Dynamics
 from multiparty_envs.faces.tensor import TensorEnv
 from multiparty_envs.feedback import Comparisons, Feedback
@@ -33,7 +33,11 @@ class Wanderer:
     def __init__(self, distribution: Distribution) -> None:
         self.distribution = distribution
 
-    def act(self, obs: Tensor, chance: Tensor) -> Tensor:
+    def acting(self) -> Act:
+        """Return how it acts."""
+        return self._act
+
+    def _act(self, obs: Tensor, chance: Tensor) -> Tensor:
         """Return actions [N, *A] for obs [N, O] by random numbers [N, ...]."""
         outputs = torch.zeros(len(obs), self.distribution.num_outputs, device=obs.device)
         return self.distribution.sample(outputs, outputs[0, : self.distribution.num_free], chance)
@@ -92,8 +96,9 @@ def _wander(env: TensorEnv, agent: Acting, asked: Feedback, streams: Streams) ->
     draw = Draw.seeded(range(key, key + env.num_copies), "policy").to(env.device)
     chance = agent.distribution.chance(draw, steps)
     with torch.no_grad():
+        act = agent.acting()
         for t in range(steps):
-            action: Any = agent.distribution.playable(agent.act(obs, chance[t]))
+            action: Any = agent.distribution.playable(act(obs, chance[t]))
             obs = env.step(action).obs
 
 

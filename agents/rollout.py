@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol, final
 
 import torch
@@ -43,13 +44,17 @@ class Rollout(NamedTuple):
         return self.ended.numel() / self.ended.sum().clamp_min(self.ended.shape[1])
 
 
+Act = Callable[[Tensor, Tensor], Tensor]
+"""From obs [N, O] and random numbers [N, ...] to actions [N, *A]."""
+
+
 class Acting(Protocol):
     """What collecting needs of an agent."""
 
     distribution: Distribution
 
-    def act(self, obs: Tensor, chance: Tensor) -> Tensor:
-        """Return actions [N, *A] for obs [N, O] by random numbers [N, ...]."""
+    def acting(self) -> Act:
+        """Return how it acts, as long as it learns nothing."""
         ...
 
 
@@ -87,8 +92,9 @@ class Collector:
         draw = Draw(self._keys, number.expand(len(self._keys)))
         chance = agent.distribution.chance(draw, self.num_steps)
         seen, actions, steps, cut = [self._sight()], [], [], self.env.max_episode_steps is not None
+        act = agent.acting()
         for t in range(self.num_steps):
-            action = agent.act(self._obs, chance[t])
+            action = act(self._obs, chance[t])
             step = self.env.step(agent.distribution.playable(action))
             self._obs = step.obs
             seen.append(self._sight())

@@ -61,7 +61,10 @@ class Actor:
     def __init__(self, outputs):
         self.outputs = outputs
 
-    def act(self, obs, chance):
+    def acting(self):
+        return self._act
+
+    def _act(self, obs, chance):
         return self.distribution.sample(self.outputs(obs), torch.zeros(0), chance)
 
 
