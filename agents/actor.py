@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import final
 
 import torch
@@ -13,7 +14,7 @@ from agents.distribution import Distribution
 from agents.networks import NetworkPolicy, mlp
 from agents.normaliser import Normaliser
 from agents.problem import Problem
-from agents.rollout import Act, Rollout
+from agents.rollout import Rollout
 from agents.towers import Towers
 from multiparty_envs.streams import Streams
 
@@ -68,10 +69,15 @@ class Agent:
         """Return obs [..., O] as the networks see them."""
         return obs if self.normaliser is None else self.normaliser.apply(obs)
 
-    def acting(self) -> Act:
-        """Return how it acts, as long as it learns nothing."""
-        outputs, free, sample = self.towers.actor_now(), self.towers.free, self.distribution.sample
-        return lambda obs, chance: sample(outputs(self.seen(obs)), free, chance)
+    @property
+    def free(self) -> Tensor:
+        """[F] parameters of the distribution that depend on no observation."""
+        return self.towers.free
+
+    def outputs_now(self) -> Callable[[Tensor], Tensor]:
+        """Return the function from obs [B, O] to outputs [B, K], while nothing is learned."""
+        outputs = self.towers.actor_now()
+        return outputs if self.normaliser is None else lambda obs: outputs(self.seen(obs))
 
     def look(self, rollout: Rollout) -> None:
         """Take in a batch's observations, once it has been learned from as it was seen."""
