@@ -123,7 +123,8 @@ class Audit:
             *found,
             AuditRow(
                 "surplus of returns",
-                f"{_number(gain.surplus)} (at most {_number(gain.bound)})",
+                _number(gain.surplus)
+                + (f" (at most {_number(gain.bound)})" if gain.bound > gain.surplus + 1e-6 else ""),
                 "the parties' sum could gain this by another policy, harming nobody",
             ),
             AuditRow(
