@@ -25,7 +25,7 @@ VISITED = 1e-9
 ROUNDING = 1e-11
 """Share of a party's largest utility anywhere below which it has none."""
 
-PROGRAMMES = 20_000
+PROGRAMMES = 5_000
 """Linear programmes that an audit solves at most; beyond, mixtures of actions are left out."""
 
 

@@ -8,8 +8,6 @@ transferred.
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 
 from agents.audits.efficiency import checked, expected, small
@@ -77,11 +75,13 @@ def _closer(u: np.ndarray) -> np.ndarray:
 
 
 def _by_mixtures(u: np.ndarray, p: np.ndarray, have: np.ndarray) -> np.ndarray:
-    best = np.zeros(len(u))
-    for one, two in itertools.combinations(range(u.shape[-1]), 2):
-        rich, poor = np.where(have[:, one] >= have[:, two], [[one], [two]], [[two], [one]])
-        best = np.maximum(best, _gain(u, p, have, rich, poor))
-    return best
+    one, two = np.triu_indices(u.shape[-1], 1)
+    state = np.repeat(np.arange(len(u)), len(one))
+    one, two = np.tile(one, len(u)), np.tile(two, len(u))
+    first_is_rich = have[state, one] >= have[state, two]
+    rich, poor = np.where(first_is_rich, [one, two], [two, one])
+    gain = _gain(u[state], p[state], have[state], rich, poor)
+    return gain.reshape(len(u), -1).max(axis=1, initial=0.0)
 
 
 def _gain(
