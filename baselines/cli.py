@@ -71,7 +71,7 @@ def study(
 ) -> None:
     """Answer one question by a grid of measurements: tables, a figure, an answer.
 
-    Studies: delivery-conflict, finite-optima, labels, loop, parity, travellers.
+    Studies: delivery-conflict, efficiency, finite-optima, labels, loop, parity, travellers, welfare.
 
     Args:
         name: of the study.

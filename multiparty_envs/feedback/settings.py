@@ -39,8 +39,8 @@ class Feedback:
     identity: str = "party"
     """What is known of who answered: the "party", only its "cluster", or "none"."""
     pairs: str = "uniform"
-    """How pairs are chosen: "uniform"; two that begin with the same observation ("same-start"); or by
-    an ensemble's "disagreement" or "information" gain."""
+    """How pairs are chosen: "uniform"; with the same first observation ("same-start"); or by an
+    ensemble's "disagreement" or "information" gain."""
 
     def __post_init__(self) -> None:
         for name in ("segment_length", "budget"):
