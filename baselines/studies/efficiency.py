@@ -198,7 +198,6 @@ def _measures(u: np.ndarray, chosen: np.ndarray) -> dict[str, float]:
     gain = refused(u[few], chances[few], mixtures=True) / u[few].prod(axis=-1).max(axis=1)
     return {
         "pareto": float(_share(tau).mean()),
-        "largest": float(_share(tau).max()),
         "ex-post": float(dominated(u)[np.arange(len(u)), chosen].mean()),
         "pigou": float(gain.mean()),
     }
@@ -225,7 +224,7 @@ def _theory(
         "theorem 4": float((tau <= bound * (1.0 + 1e-9) + 1e-9).all()),
         "corollary 1": float((gain <= most * (1.0 + 1e-9) + 1e-12).all()),
         "shape holds": float((tau <= shape).all()),
-        "finite": float(np.isfinite(bound[tau > 0.0]).mean()) if (tau > 0.0).any() else 1.0,
+        "finite": float(np.isfinite(bound[tau > 0.0]).mean()) if (tau > 0.0).any() else np.nan,
     }
 
 
@@ -353,18 +352,20 @@ def _of_theory(rows: Sequence[Finding]) -> Table:
 
 def _theory_line(rows: Sequence[Finding]) -> list[str]:
     mean = {name: _mean(rows, name) for name in rows[0].values}
+    finite = "–" if np.isnan(mean["finite"]) else f"{mean['finite']:.2f}"
     slack = f"{mean['bound'] / mean['tau']:.0f}" if mean["tau"] > 0.0 else "–"
-    shares = ("covered", "theorem 4", "corollary 1", "finite")
     return [
         f"{mean['radius']:.3f}",
-        *(f"{mean[name]:.2f}" for name in shares),
+        *(f"{mean[name]:.2f}" for name in ("covered", "theorem 4", "corollary 1")),
+        finite,
         *(f"{mean['tau']:.4f}", f"{mean['bound']:.2f}", slack),
         *(f"{mean['shape holds']:.2f}", f"{mean['ties']:.2f}"),
     ]
 
 
 def _mean(rows: Sequence[Finding], name: str) -> float:
-    return float(np.mean([row.values[name] for row in rows]))
+    """Return the mean over the rows that have a value; NaN if none has."""
+    return interval([row.values[name] for row in rows]).value
 
 
 def figure(rows: Sequence[Finding]) -> Figure:
@@ -399,20 +400,44 @@ def verdict(rows: Sequence[Finding]) -> str:
 
 def _of(rows: Sequence[Finding], world: str) -> str:
     of = _of_world(rows, world)
+    counts = _counts(of)
     told = []
     for kind in KINDS:
-        found = slope(of, f"{kind} nash pareto")
         most = grid.along(of, "n", f"{kind} nash pareto")
-        first, last = most[min(most)], most[max(most)]
+        found = grid.spread(slope(of, f"{kind} nash pareto"), 2)
         told.append(
-            f"{kind} Nash lacks {first.value:.3f} at n = {min(most)} and {last.value:.4f} at "
-            f"n = {max(most)} (slope {grid.spread(found, 2)})"
+            f"{kind} Nash lacks {most[counts[0]].value:.3f} at n = {counts[0]} and "
+            f"{most[counts[-1]].value:.4f} at n = {counts[-1]} (slope {found})"
         )
-    bound = _slope(of, "bound")
     slack = _mean(of, "bound") / max(_mean(of, "tau"), 1e-12)
     return (
-        f"{world.capitalize()} world: {'; '.join(told)}; the bound's shape M Gamma C* has slope "
-        f"{bound:.2f} and is {slack:.0f} times tau in the mean."
+        f"{world.capitalize()} world: {'; '.join(told)}; {_compared(of)}. The bound's shape "
+        f"M Gamma C* has slope {_slope(of, 'bound'):.2f} and is {slack:.0f} times tau in the mean. "
+        + _fairness(grid.where(of, n=counts[-1]), counts[-1])
+    )
+
+
+def _compared(rows: Sequence[Finding]) -> str:
+    """Say what pessimism costs or saves, on the same answers."""
+    more = interval(
+        [
+            row.values[f"{KINDS[1]} nash pareto"] - row.values[f"{KINDS[0]} nash pareto"]
+            for row in rows
+        ]
+    )
+    if more.value == 0.0:
+        return "both choose alike"
+    return (
+        f"on the same answers pessimism lacks {more.value:+.4f} [{more.low:+.4f}, {more.high:+.4f}]"
+    )
+
+
+def _fairness(rows: Sequence[Finding], n: int) -> str:
+    lost, known = (_mean(rows, f"{kind} nash pigou") for kind in (KINDS[0], ORACLE))
+    worst = _mean(rows, f"{KINDS[0]} nash ex-post")
+    return (
+        f"At n = {n} plug-in Nash takes a dominated action in {worst:.2%} of the contexts, and a "
+        f"transfer to a mixture would add {lost:.4f} of the best product (oracle: {known:.4f})."
     )
 
 
@@ -427,6 +452,6 @@ def _held(rows: Sequence[Finding]) -> str:
         f"{held['theorem 4']:.0f} (theorem 4) and {held['corollary 1']:.0f} (corollary 1) of "
         f"{count} worlds, and fail in {len(broken)} of those where the weights are in their sets; "
         f"where tau is above zero the first is finite in {_mean(rows, 'finite'):.0%} of the cases, "
-        "which says how little it excludes. With the constant one, tau(s) <= M Gamma C*(s) holds in "
-        f"every context of {sum(row.values['shape holds'] for row in rows):.0f} of {count} worlds."
+        "so much it excludes. With the constant one, tau(s) <= M Gamma C*(s) holds in every "
+        f"context of {sum(row.values['shape holds'] for row in rows):.0f} of {count} worlds."
     )

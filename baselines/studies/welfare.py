@@ -81,14 +81,16 @@ def _measure(profile: str, seed: int, n: int, cos: float) -> dict[str, float]:
     for level in LEVELS:
         for rule in RULES:
             found = _evaluate(zero_normalised(truth), _choose(zero_normalised(seen), rule, level))
-            best = _evaluate(zero_normalised(truth), _choose(zero_normalised(truth), rule, level))
             values |= {f"{level} {rule} {m}": found[level][m] for m in METRICS}
-            values[f"{level} {rule} oracle"] = best[level][OWN[rule]]
+            if n:
+                best = _choose(zero_normalised(truth), rule, level)
+                reached = _evaluate(zero_normalised(truth), best)[level]
+                values[f"{level} {rule} oracle"] = reached[OWN[rule]]
         values[f"{level} between"] = float(_is_between(values, level))
     if n == 0:
         values |= _outlier(profile, truth)
         values |= _moved(truth, Streams(seed).numpy("units"))
-    return {name: float(f"{value:.6g}") for name, value in values.items()}
+    return {name: float(f"{value:.5g}") for name, value in values.items()}
 
 
 def build(profile: str, seed: int, cos: float = 0.0) -> FiniteMDP:
@@ -247,13 +249,8 @@ def score(row: Finding) -> float:
 
     The floor, 0, is every party's worst policy.
     """
-    shares = [
-        row.values[f"{level} {rule} {OWN[rule]}"] / row.values[f"{level} {rule} oracle"]
-        for level in LEVELS
-        for rule in RULES
-        if row.values[f"{level} {rule} oracle"] > 1e-9
-    ]
-    return float(np.clip(np.mean(shares), 0.0, 1.0))
+    shares = [_reached(row, level, rule) for level in LEVELS for rule in RULES]
+    return float(np.clip(np.nanmean(shares), 0.0, 1.0))
 
 
 def tables(rows: Sequence[Finding]) -> list[Table]:
@@ -312,8 +309,10 @@ def _of_learning(rows: Sequence[Finding]) -> Table:
 
 
 def _reached(row: Finding, level: str, rule: str) -> float:
-    best = row.values[f"{level} {rule} oracle"]
-    return row.values[f"{level} {rule} {OWN[rule]}"] / best if best > 1e-9 else float("nan")
+    """Return the share of the oracle's own welfare, which true rewards reach; NaN of nothing."""
+    own = row.values[f"{level} {rule} {OWN[rule]}"]
+    best = row.values.get(f"{level} {rule} oracle", own)
+    return own / best if best > 1e-9 else float("nan")
 
 
 def _true(rows: Sequence[Finding]) -> list[Finding]:

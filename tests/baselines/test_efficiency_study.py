@@ -110,7 +110,7 @@ def test_theorem_4_and_corollary_1_hold_on_random_instances():
         four.append(told["theorem 4"] == 1.0)
         one.append(told["corollary 1"] == 1.0)
         naive.append(none["theorem 4"] == 1.0 and none["corollary 1"] == 1.0)
-        informative.append(told["finite"] * (told["tau"] > 0.0))
+        informative.append(told["tau"] > 0.0 and told["finite"] > 0.0)
     assert np.mean(covered) >= 1.0 - delta - 0.06  # three standard errors of 200 worlds
     # where all weights are in their sets the inequalities follow; they hold more often than that
     assert all(f and o for f, o, c in zip(four, one, covered, strict=True) if c)
