@@ -86,11 +86,13 @@ def _measure(profile: str, seed: int, n: int, cos: float) -> dict[str, float]:
                 best = _choose(zero_normalised(truth), rule, level)
                 reached = _evaluate(zero_normalised(truth), best)[level]
                 values[f"{level} {rule} oracle"] = reached[OWN[rule]]
-        values[f"{level} between"] = float(_is_between(values, level))
+        if n == 0:
+            values[f"{level} between"] = float(_is_between(values, level))
     if n == 0:
         values |= _outlier(profile, truth)
         values |= _moved(truth, Streams(seed).numpy("units"))
-    return {name: float(f"{value:.5g}") for name, value in values.items()}
+    digits = 4 if n else 6  # what is learned is not known to more
+    return {name: float(f"{value:.{digits}g}") for name, value in values.items()}
 
 
 def build(profile: str, seed: int, cos: float = 0.0) -> FiniteMDP:

@@ -21,8 +21,8 @@ def rows():
 
 def test_cells_cover_the_grid():
     assert find_study("efficiency") is study
-    assert len(study.cells(2)) == 2 * 2 * 2 * 5
-    assert len(study.cells(1, full=True)) == 2 * 3 * 6
+    assert len(study.cells(2)) == 2 * (2 * 2 + 1) * 5
+    assert len(study.cells(1, full=True)) == (2 * 3 + 1) * 6
 
 
 def test_oracles_are_efficient(rows):
@@ -33,20 +33,29 @@ def test_oracles_are_efficient(rows):
 
 
 def test_more_answers_leave_less_lacking(rows):
+    wide = [row for row in rows if row.cell.env != "four-action"]
     lacking = [
-        np.mean([1.0 - study.score(row) for row in grid.where(rows, n=n)]) for n in (100, 1_000)
+        np.mean([1.0 - study.score(row) for row in grid.where(wide, n=n)]) for n in (100, 1_000)
     ]
     assert lacking[1] < lacking[0]
 
 
 def test_what_is_told(rows):
     tables = study.tables(rows)
-    assert len(tables) == 2 * len(study.MEASURES) + 1
+    assert len(tables) == 3 * len(study.MEASURES) + 1
     said = study.verdict(rows)
     assert "Linear world" in said
     assert "fail in 0 of those" in said
-    assert len(study.figure(rows).axes) == 2
+    assert len(study.figure(rows).axes) == 3
     assert all(0.0 <= study.score(row) <= 1.0 for row in rows)
+
+
+def test_no_number_of_answers_helps_in_the_four_action_block(rows):
+    """The pair that decides is asked about once; bounds of zero-normalised utilities tie there."""
+    cells = grid.grid("four-action", 20, parties=(2,), n=(1_000,))
+    lacking = [study.run(cell).values for cell in cells]
+    assert np.mean([values["plug-in nash pareto"] for values in lacking]) > 0.05
+    assert all(v["plug-in nash pareto"] == v["pessimistic nash pareto"] for v in lacking)
 
 
 def test_lower_bounds_are_those_of_the_ellipsoids():
