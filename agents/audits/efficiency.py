@@ -29,7 +29,9 @@ def checked(utilities: np.ndarray, chances: np.ndarray) -> tuple[np.ndarray, np.
     if u.min(initial=0.0) < 0.0:
         raise ValueError(f"utilities should be 0 or more, hold {u.min():g}; subtract the least")
     chosen = expect.distribution(chances, name="chances", atol=1e-6)
-    return u, expect.shape(chosen, *u.shape[:2], name="chances")
+    expect.shape(chosen, *u.shape[:2], name="chances")
+    # a policy that is off by rounding would be no mixture, and linear programmes impossible
+    return u, chosen / chosen.sum(axis=-1, keepdims=True)
 
 
 def expected(utilities: np.ndarray, chances: np.ndarray) -> np.ndarray:
@@ -58,7 +60,7 @@ def pareto(utilities: np.ndarray, chances: np.ndarray, *, mixtures: bool = False
     that are worse for nobody. Zero where there is no such action, infinite where a party that
     has nothing could have something.
 
-    Source: [Zhong2024], section 4, approximate Pareto efficiency.
+    Source: [Zhong2024], theorem 4, approximate Pareto efficiency.
 
     Args:
         utilities: `[B, A, M]`.
@@ -122,7 +124,7 @@ def dominated(utilities: np.ndarray) -> np.ndarray:
 def dominated_in(preferences: np.ndarray) -> np.ndarray:
     """Return which actions `[B, A]` lose to another that everybody likes at least as much.
 
-    For parties without rewards. Source: [Zhong2024], section 6.
+    For parties without rewards. Source: [Zhong2024], theorem 9.
 
     Args:
         preferences: `[B, M, A, A]`, the chance that each party prefers the first action.
@@ -138,7 +140,7 @@ def ex_post(dominated: np.ndarray, chances: np.ndarray) -> np.ndarray:
     """Return the largest chance `[B]` with which a dominated action is taken.
 
     The least tau for which the policy is tau-approximately ex-post efficient.
-    Source: [Zhong2024], section 6.
+    Source: [Zhong2024], theorem 9.
 
     Args:
         dominated: `[B, A]` bool.

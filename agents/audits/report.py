@@ -221,6 +221,7 @@ def audit(
 
 def _over_time(table: np.ndarray, mdp: FiniteMDP) -> np.ndarray:
     given = expect.distribution(table, name="policy", atol=1e-6)
+    given = given / given.sum(axis=-1, keepdims=True)
     shape = (mdp.horizon, mdp.num_states, mdp.num_actions)
     if given.shape == shape[1:]:
         return np.broadcast_to(given, shape)

@@ -22,7 +22,7 @@ def refused(utilities: np.ndarray, chances: np.ndarray, *, mixtures: bool = Fals
     the product of utilities is larger, at most, at an action (with `mixtures`: a mixture) that a
     transfer leads to. Zero where there is none, as wherever the policy maximises the product.
 
-    Source: [Zhong2024], section 4, corollary 1.
+    Source: [Zhong2024], corollary 1.
 
     Args:
         utilities: `[B, A, M]`.

@@ -141,7 +141,7 @@ def delivery(
     Start:
         At the depot, nothing served. So with `feedback={"segment_length": None}` (the default)
         every comparison is of two whole trajectories from one state, the trajectory-based labels
-        of [Zhong2024], section 5; with shorter segments, `"pairs": "same-start"` sees to it.
+        of [Zhong2024]; with shorter segments, `"pairs": "same-start"` sees to it.
     End:
         After 5 * size - 1 steps (9), or `horizon`.
     Known optimum:

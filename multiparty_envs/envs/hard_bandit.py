@@ -41,13 +41,15 @@ def hard_bandit(
         A context, one of four arms, and that is the end. A party either likes a context's second
         arm best or its fourth, by a hair; only the comparison of the second arm with the third
         tells which, and that is rarely made (`pairs` of the world, which `faces.offline` reads).
-        All other comparisons are of the first arm with the second.
+        All other comparisons are of the first arm with the second. Under `gym.make` people compare
+        what the agent does, which need not be hard.
     Parties:
         In each context a party has one of two signs. Its weights there are, with D = `margin`,
         (1/rank, 1/rank + D, ...) for sign - and (1/rank + 2D, 1/rank + D, ...) for sign +; the
         third weight makes the sum zero and no arm has its feature. As in the theorem all parties
         may have the same signs; with `distinct` each has the first one's, moved on by a context,
-        so that the weights have rank min(num_parties, rank / 3).
+        so that the weights have rank min(num_parties, rank / 3), and assumption A4, which the
+        theorem's own instance breaks, holds with that rank.
     Action:
         Discrete(4): the arms.
     Observation:

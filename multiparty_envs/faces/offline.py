@@ -22,7 +22,7 @@ def offline(
 
     States come from the world's first cell, pairs of actions from its `pairs`, the same for every
     party, and answers from raw rewards, not from standardised ones as the faces give them: data
-    D_m of [Zhong2024], section 3.
+    D_m of [Zhong2024].
 
     Args:
         mdp: a world of one decision.

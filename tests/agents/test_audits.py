@@ -386,3 +386,11 @@ def test_nobody_can_have_anything():
 def test_what_does_not_fit_is_refused(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_chances_that_are_off_by_rounding_are_audited(bandit):
+    rng = np.random.default_rng(0)
+    policy = rng.dirichlet(np.ones(4), 30).astype(np.float32).astype(float) * (1.0 + 5e-7)
+    found = audit(policy, bandit(rng.random((30, 4, 3))))
+    assert found.surplus is not None
+    assert (found.surplus > 0).any()
