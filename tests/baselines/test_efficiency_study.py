@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from baselines.studies import confidence, find_study, grid
 from baselines.studies import efficiency as study
-from baselines.studies import find_study, grid
 from multiparty_envs.envs.linear_bandit import linear_bandit
 from multiparty_envs.streams import Streams
 from multiparty_envs.welfare import zero_normalised
@@ -60,8 +60,8 @@ def test_no_number_of_answers_helps_in_the_four_action_block(rows):
 
 def test_lower_bounds_are_those_of_the_ellipsoids():
     world = linear_bandit(num_contexts=4, num_actions=3, num_features=3, num_parties=2, rank=2)
-    found, gamma = study.fit(world, 200, 0), 0.3
-    low = study.lower_bounds(world.feature_table, found, gamma)
+    found, gamma = confidence.fit(world, 200, 0), 0.3
+    low = confidence.lower_bounds(world.feature_table, found, gamma)
     assert (low >= 0.0).all()
     # the least of theta.x over the surface of the set, at many points, for one action's best bound
     rng = np.random.default_rng(0)
@@ -80,8 +80,8 @@ def test_lower_bounds_are_those_of_the_ellipsoids():
 
 def test_ties_of_bounds_are_broken_by_the_fit():
     seen, fitted = np.zeros((1, 3, 2)), np.array([[[1.0, 1.0], [2.0, 2.0], [0.0, 3.0]]])
-    assert study.choose(seen, fitted, "nash").tolist() == [1]
-    assert study.choose(fitted, seen, "utilitarian").tolist() == [1]
+    assert confidence.choose(seen, fitted, "nash").tolist() == [1]
+    assert confidence.choose(fitted, seen, "utilitarian").tolist() == [1]
 
 
 def instance(seed):
@@ -89,7 +89,7 @@ def instance(seed):
     drawn = linear_bandit(
         num_contexts=10, num_actions=5, num_features=4, num_parties=3, rank=2, seed=seed
     )
-    theta = study.LENGTH * np.asarray(drawn.population.theta)
+    theta = confidence.LENGTH * np.asarray(drawn.population.theta)
     return linear_bandit(features=drawn.feature_table, theta=theta)
 
 
@@ -101,20 +101,20 @@ def test_theorem_4_and_corollary_1_hold_on_random_instances():
     """
     delta, n, streams = 0.1, 1_000, Streams(1)
     errors = [
-        study.fit(instance(key), n, key).error
+        confidence.fit(instance(key), n, key).error
         for key in (streams.key(f"calibration {i}") for i in range(400))
     ]
     gamma = float(np.quantile(errors, 1.0 - delta))
     covered, four, one, naive, informative = [], [], [], [], []
     for key in (streams.key(f"instance {i}") for i in range(200)):
         world = instance(key)
-        found = study.fit(world, n, streams.key(f"answers {key}"))
+        found = confidence.fit(world, n, streams.key(f"answers {key}"))
         u = zero_normalised(world.party_table)
         fitted = zero_normalised(world.feature_table @ found.theta)
-        low = study.lower_bounds(world.feature_table, found, gamma)
-        chosen = study.choose(low, fitted, "nash")
-        told = study._theory(world, found, gamma, u, chosen)
-        none = study._theory(world, found, 1e-3 * gamma, u, chosen)
+        low = confidence.lower_bounds(world.feature_table, found, gamma)
+        chosen = confidence.choose(low, fitted, "nash")
+        told = confidence._theory(world, found, gamma, u, chosen)
+        none = confidence._theory(world, found, 1e-3 * gamma, u, chosen)
         covered.append(found.error <= gamma)
         four.append(told["theorem 4"] == 1.0)
         one.append(told["corollary 1"] == 1.0)

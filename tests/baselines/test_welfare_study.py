@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from baselines.studies import find_study, grid
+from baselines.studies import find_study, grid, profiles
 from baselines.studies import welfare as study
 from multiparty_envs.welfare import zero_normalised
 
@@ -60,10 +60,10 @@ def test_utilitarian_follows_the_loudest_and_nash_does_not(true):
 
 def test_leximin_ignores_that_the_majority_is_one(true):
     for row in [r for r in true if r.cell.method == "majority"]:
-        world = study.build("majority", row.cell.seed)
+        world = profiles.build("majority", row.cell.seed)
         u = zero_normalised(world.party_table)
         pair = u[..., [0, -1]]  # one of either kind
-        expected = np.einsum("sa,sam->m", study._mixture(pair, "leximin"), pair) / len(u)
+        expected = np.einsum("sa,sam->m", profiles.mixture(pair, "leximin"), pair) / len(u)
         assert row.values["policy leximin worst"] == pytest.approx(expected.min(), abs=1e-4)
 
 
@@ -85,10 +85,10 @@ def test_what_a_level_can_reach_is_brute_force():
     rng = np.random.default_rng(0)
     u = zero_normalised(rng.random((2, 3, 3)))
     for rule, metric in study.OWN.items():
-        found = study._evaluate(u, study._choose(u, rule, "episode"))["episode"][metric]
+        found = profiles.evaluate(u, profiles.choose(u, rule, "episode"))["episode"][metric]
         each = [
             max(
-                study._metric((u[s, a] + u[s, b]) / 2, metric)
+                profiles.metric((u[s, a] + u[s, b]) / 2, metric)
                 for a, b in itertools.product(range(3), repeat=2)
             )
             for s in range(2)
