@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import final
 
 import torch
@@ -68,10 +69,15 @@ class Agent:
         """Return obs [..., O] as the networks see them."""
         return obs if self.normaliser is None else self.normaliser.apply(obs)
 
-    def act(self, obs: Tensor, chance: Tensor) -> Tensor:
-        """Return actions [N, *A] for obs [N, O] by random numbers [N, ...]."""
-        outputs = self.towers.outputs(self.seen(obs))
-        return self.distribution.sample(outputs, self.towers.free, chance)
+    @property
+    def free(self) -> Tensor:
+        """[F] parameters of the distribution that depend on no observation."""
+        return self.towers.free
+
+    def outputs_now(self) -> Callable[[Tensor], Tensor]:
+        """Return the function from obs [B, O] to outputs [B, K], while nothing is learned."""
+        outputs = self.towers.actor_now()
+        return outputs if self.normaliser is None else lambda obs: outputs(self.seen(obs))
 
     def look(self, rollout: Rollout) -> None:
         """Take in a batch's observations, once it has been learned from as it was seen."""

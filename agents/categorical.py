@@ -82,7 +82,7 @@ class Categorical(Distribution):
 
     def chance(self, draw: Draw, steps: int) -> Tensor:
         """Return uniform numbers [T, N, parts]."""
-        numbers = draw.uniform(steps, len(self.sizes))
+        numbers = torch.as_tensor(draw.uniform(steps, len(self.sizes)))
         return numbers.movedim(0, 1).to(torch.float32)
 
     def chance_of(self, rng: np.random.Generator, count: int) -> np.ndarray:
@@ -94,6 +94,10 @@ class Categorical(Distribution):
         parts = outputs.split(list(self.sizes), dim=1) if len(self.sizes) > 1 else (outputs,)
         drawn = [_inverse(part, chance[:, place, None]) for place, part in enumerate(parts)]
         return drawn[0] if self.flat else torch.stack(drawn, dim=1)
+
+    def borders(self, outputs: Tensor) -> Tensor:
+        """Return the cumulative chances [B, A], where there is one part; see `sample`."""
+        return _cumulative(outputs)
 
     def likeliest(self, outputs: Tensor) -> Tensor:
         """Return the likeliest action of each part."""
@@ -110,8 +114,15 @@ class Categorical(Distribution):
         return {"sizes": list(self.sizes), "flat": self.flat}
 
 
+def _cumulative(logits: Tensor) -> Tensor:
+    """Return the cumulative chances [N, A] of softmax(logits)."""
+    # not softmax, whose kernel is slow for few columns
+    total = (logits - logits.amax(dim=1, keepdim=True)).exp_().cumsum(dim=1)
+    return total.div_(total[:, -1:].clone())
+
+
 def _inverse(logits: Tensor, chance: Tensor) -> Tensor:
     """Return draws [N] from softmax(logits [N, A]) by uniform numbers [N, 1]."""
-    reached = torch.softmax(logits, dim=1).cumsum(dim=1) < chance
-    # the last sum may be a little below one, by rounding
+    reached = _cumulative(logits) < chance
+    # the number may be one, by rounding
     return reached.sum(dim=1).clamp_max(logits.shape[1] - 1)

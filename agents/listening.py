@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, final
 
 import torch
@@ -30,13 +31,17 @@ PATIENCE = 50
 class Wanderer:
     """Acts at random: every choice equally likely, or normally around the centre of a box."""
 
-    def __init__(self, distribution: Distribution) -> None:
-        self.distribution = distribution
+    def __init__(self, distribution: Distribution, device: Any) -> None:
+        self.distribution, self._device = distribution, device
 
-    def act(self, obs: Tensor, chance: Tensor) -> Tensor:
-        """Return actions [N, *A] for obs [N, O] by random numbers [N, ...]."""
-        outputs = torch.zeros(len(obs), self.distribution.num_outputs, device=obs.device)
-        return self.distribution.sample(outputs, outputs[0, : self.distribution.num_free], chance)
+    @property
+    def free(self) -> Tensor:
+        """[F] zeros."""
+        return torch.zeros(self.distribution.num_free, device=self._device)
+
+    def outputs_now(self) -> Callable[[Tensor], Tensor]:
+        """Return zeros [B, K] for whatever is seen."""
+        return lambda obs: obs.new_zeros(len(obs), self.distribution.num_outputs)
 
 
 def listen(
@@ -75,7 +80,12 @@ def listen(
         max_episode_steps=config.max_episode_steps,
         feedback=asked,
     )
-    _wander(env, agent or Wanderer(distribution_of(dynamics.action_space)), asked, streams)
+    _wander(
+        env,
+        agent or Wanderer(distribution_of(dynamics.action_space), config.device),
+        asked,
+        streams,
+    )
     assert env.emitter is not None
     inner = dynamics.inner if isinstance(dynamics, AccruedReturns) else dynamics
     # what parties have got so far, in the rewards of one round, is nothing to learn from
@@ -92,8 +102,9 @@ def _wander(env: TensorEnv, agent: Acting, asked: Feedback, streams: Streams) ->
     draw = Draw.seeded(range(key, key + env.num_copies), "policy").to(env.device)
     chance = agent.distribution.chance(draw, steps)
     with torch.no_grad():
+        outputs, sample = agent.outputs_now(), agent.distribution.sample
         for t in range(steps):
-            action: Any = agent.distribution.playable(agent.act(obs, chance[t]))
+            action: Any = agent.distribution.playable(sample(outputs(obs), agent.free, chance[t]))
             obs = env.step(action).obs
 
 

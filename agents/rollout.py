@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple, Protocol, final
 
 import torch
 from torch import Tensor
 
 from agents.distribution import Distribution
-from multiparty_envs.dynamics import FiniteMDP, FiniteState
 from multiparty_envs.faces.tensor import TensorEnv
 from multiparty_envs.streams import Draw
 
@@ -48,35 +49,36 @@ class Acting(Protocol):
 
     distribution: Distribution
 
-    def act(self, obs: Tensor, chance: Tensor) -> Tensor:
-        """Return actions [N, *A] for obs [N, O] by random numbers [N, ...]."""
+    @property
+    def free(self) -> Tensor:
+        """[F], of the distribution."""
+        ...
+
+    def outputs_now(self) -> Callable[[Tensor], Tensor]:
+        """Return the function from obs [B, O] to outputs [B, K], while nothing is learned."""
         ...
 
 
-@final
-class Collector:
+class Collector(ABC):
     """Steps N copies of a world by a policy; each batch goes on where the last one ended.
 
     Args:
-        env: the copies; they are reset.
+        num_copies: N.
         num_steps: T.
         seed: of the policy's chance. What is drawn for a batch depends on its number alone, so
             there is no state to keep.
-        distinct: whether to look for what was seen twice in a finite world. It asks the device for
-            a count, so only a CPU should.
 
     Attributes:
-        distinct: whether it looks.
+        distinct: whether each observation of a batch is there once.
     """
 
-    def __init__(self, env: TensorEnv, num_steps: int, seed: int, distinct: bool) -> None:
-        self.env, self.num_steps = env, num_steps
-        keys = Draw.seeded(range(seed, seed + env.num_copies), "policy")
-        self._keys = keys.to(env.device).key
-        self.distinct = distinct and isinstance(env.dynamics, FiniteMDP)
-        self._obs = env.reset()
+    distinct: bool
 
-    @torch.no_grad()
+    def __init__(self, num_copies: int, num_steps: int, seed: int) -> None:
+        self.num_copies, self.num_steps = num_copies, num_steps
+        self._keys = Draw.seeded(range(seed, seed + num_copies), "policy")
+
+    @abstractmethod
     def collect(self, agent: Acting, number: Tensor) -> Rollout:
         """Return the next T steps of all copies, without waiting for the device.
 
@@ -84,40 +86,63 @@ class Collector:
             agent: acts.
             number: [] int64, of the batch.
         """
-        draw = Draw(self._keys, number.expand(len(self._keys)))
-        chance = agent.distribution.chance(draw, self.num_steps)
-        seen, actions, steps, cut = [self._sight()], [], [], self.env.max_episode_steps is not None
+
+    @abstractmethod
+    def tensors(self) -> dict[str, Tensor]:
+        """Return where the copies stand, by name."""
+
+    @abstractmethod
+    def put(self, tensors: dict[str, Tensor]) -> None:
+        """Go on from where `tensors` were taken."""
+
+
+@final
+class StepCollector(Collector):
+    """For any world on any device, step by step.
+
+    Args:
+        env: the copies; they are reset.
+        num_steps: T.
+        seed: of the policy's chance.
+    """
+
+    distinct = False
+
+    def __init__(self, env: TensorEnv, num_steps: int, seed: int) -> None:
+        super().__init__(env.num_copies, num_steps, seed)
+        self.env = env
+        self._key = self._keys.to(env.device).key
+        self._obs = env.reset()
+
+    @torch.no_grad()
+    def collect(self, agent: Acting, number: Tensor) -> Rollout:
+        """Return the next T steps of all copies."""
+        draw = Draw(self._key, number.expand(self.num_copies))
+        of, outputs = agent.distribution, agent.outputs_now()
+        chance = of.chance(draw, self.num_steps)
+        seen, actions, steps, cut = [self._obs], [], [], self.env.max_episode_steps is not None
         for t in range(self.num_steps):
-            action = agent.act(self._obs, chance[t])
-            step = self.env.step(agent.distribution.playable(action))
+            action = of.sample(outputs(self._obs), agent.free, chance[t])
+            step = self.env.step(of.playable(action))
             self._obs = step.obs
-            seen.append(self._sight())
+            seen.append(self._obs)
             actions.append(action)
             steps.append(
                 (step.rewards, step.returns, step.terminated, step.truncated, step.final_obs)
             )
         rewards, returns, terminated, truncated, after = zip(*steps, strict=True)
-        reward, gained = torch.stack(rewards).float(), torch.stack(returns).float()
         over, last = torch.stack(terminated), torch.stack(after) if cut else None
-        ended = over | torch.stack(truncated) if cut else over
-        return Rollout(*self._rows(seen), torch.stack(actions), reward, over, ended, gained, last)
-
-    def _sight(self) -> Tensor:
-        """Return what the copies see: a number each [N] where they are sought, else [N, O]."""
-        if not self.distinct:
-            return self._obs
-        state = self.env.state
-        return state.cell * (self.env.dynamics.horizon + 1) + state.time
-
-    def _rows(self, seen: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Return the observations [U, O] and which of them was seen, [T + 1, N]."""
-        sights = torch.stack(seen)
-        if not self.distinct:
-            obs = sights.flatten(0, 1)
-            return obs, torch.arange(len(obs), device=obs.device).view(sights.shape[:2])
-        number, row = torch.unique(sights, return_inverse=True)
-        times = self.env.dynamics.horizon + 1
-        return self.env.dynamics.observe(FiniteState(number // times, number % times)), row
+        obs = torch.cat(seen)
+        return Rollout(
+            obs=obs,
+            row=torch.arange(len(obs), device=obs.device).view(-1, self.num_copies),
+            action=torch.stack(actions),
+            rewards=torch.stack(rewards).float(),
+            terminated=over,
+            ended=over | torch.stack(truncated) if cut else over,
+            gained=torch.stack(returns).float(),
+            after=last,
+        )
 
     def tensors(self) -> dict[str, Tensor]:
         """Return where the copies stand, by name."""

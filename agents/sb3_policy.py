@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from agents.distributions import distribution_of
 from agents.gaussian import Gaussian
-from agents.networks import NetworkPolicy, mlp
+from agents.networks import Affine, NetworkPolicy, mlp
 
 
 def from_sb3(model: OnPolicyAlgorithm) -> NetworkPolicy:
@@ -46,7 +46,7 @@ def to_sb3(policy: NetworkPolicy, model: OnPolicyAlgorithm) -> None:
     if policy.normaliser is not None:
         raise ValueError("policy should not normalise observations; stable-baselines3's do not")
     linear = _linear(model)
-    own = [part for part in policy.actor.modules() if isinstance(part, nn.Linear)]
+    own = [part for part in policy.actor.modules() if isinstance(part, Affine)]
     shapes = [[tuple(part.weight.shape) for part in parts] for parts in (own, linear)]
     if shapes[0] != shapes[1]:
         raise ValueError(f"the model's actor should have layers {shapes[0]}, has {shapes[1]}")
@@ -60,7 +60,7 @@ def to_sb3(policy: NetworkPolicy, model: OnPolicyAlgorithm) -> None:
 
 def _shift(layer: nn.Module, shift: Tensor, unit: Tensor) -> None:
     """Let a layer's outputs be `unit` times what they were, plus `shift`."""
-    assert isinstance(layer, nn.Linear)
+    assert isinstance(layer, Affine | nn.Linear)
     device = layer.weight.device
     layer.weight.data *= unit.to(device)[:, None]
     layer.bias.data.mul_(unit.to(device)).add_(shift.to(device))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, final
 
 import torch
@@ -119,6 +120,23 @@ class Towers:
         """Return the actor's outputs [B, K] for obs [B, O]."""
         return self._tower(obs, 0)
 
+    def actor_now(self) -> Callable[[Tensor], Tensor]:
+        """Return a function that does what `outputs` does, as long as no parameter changes.
+
+        It is quicker on a CPU: there tanh(x) is 2 sigmoid(2x) - 1, whose factors and summand are
+        moved into the layers around it once.
+        """
+        if self.vector.is_cuda:
+            return self.outputs
+        layers = [(weight[0], bias[0, 0]) for weight, bias in self._hidden]
+        layers = [*layers, self._ends[0]]
+        folded = []
+        for place, (weight, bias) in enumerate(layers):
+            size = 2.0 if place < len(self._hidden) else 1.0
+            below = (weight, bias) if place == 0 else (2.0 * weight, bias - weight.sum(dim=0))
+            folded.append((size * below[0], size * below[1]))
+        return partial(_sigmoids, folded)
+
     def values(self, obs: Tensor) -> Tensor:
         """Return the critic's values [B, H] for obs [B, O]."""
         return self._tower(obs, 1)
@@ -168,6 +186,13 @@ def _tanh(product: Any, bias: Tensor, below: Tensor, weight: Tensor) -> Tensor:
         return product(bias, below, weight).tanh_()
     doubled = product(bias, below, weight, beta=2.0, alpha=2.0)
     return doubled.sigmoid_().mul_(2.0).sub_(1.0)  # the same function
+
+
+def _sigmoids(layers: Sequence[tuple[Tensor, Tensor]], obs: Tensor) -> Tensor:
+    for weight, bias in layers[:-1]:
+        obs = torch.addmm(bias, obs, weight).sigmoid_()
+    weight, bias = layers[-1]
+    return torch.addmm(bias, obs, weight)
 
 
 def _one(vector: Tensor, place: _Place) -> tuple[Tensor, Tensor]:

@@ -22,8 +22,10 @@ from agents.optimiser import RunningMean
 from agents.problem import Problem
 from agents.progress import Callback, Progress
 from agents.reference import Reference
-from agents.rollout import Collector, Rollout
+from agents.rollout import Collector, Rollout, StepCollector
+from agents.table_rollout import TableCollector
 from agents.update import METRICS, Outcome, Rates, Updater
+from multiparty_envs.dynamics import FiniteMDP
 from multiparty_envs.faces.tensor import TensorEnv
 from multiparty_envs.rewards.base import RewardLearner
 from multiparty_envs.streams import Draw, Streams
@@ -321,14 +323,19 @@ def _reference(agent: Agent, given: NetworkPolicy | None, config: PPOConfig) -> 
 
 
 def _collector(problem: Problem, config: PPOConfig, streams: Streams) -> Collector:
-    env = TensorEnv(
-        problem.dynamics,
-        config.copies(problem.dynamics.horizon),
-        config.device,
-        rewards=problem.rewards,
-        seed=streams.key("world"),
-        max_episode_steps=config.max_episode_steps,
-    )
-    num_steps = config.steps_per_copy(problem.dynamics.horizon)
-    distinct = torch.device(config.device).type == "cpu"
-    return Collector(env, num_steps, streams.key("policy"), distinct)
+    world = problem.dynamics
+    copies, num_steps = config.copies(world.horizon), config.steps_per_copy(world.horizon)
+    policy_seed, seed = streams.key("policy"), streams.key("world")
+    cut: dict[str, Any] = {"max_episode_steps": config.max_episode_steps}
+    if isinstance(world, FiniteMDP) and torch.device(config.device).type == "cpu":
+        return TableCollector(
+            world,
+            copies,
+            num_steps,
+            policy_seed,
+            world_seed=seed,
+            rewards=problem.rewards,
+            **cut,
+        )
+    env = TensorEnv(world, copies, config.device, rewards=problem.rewards, seed=seed, **cut)
+    return StepCollector(env, num_steps, policy_seed)

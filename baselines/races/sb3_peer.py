@@ -38,7 +38,7 @@ def gymnasiums(name: str, count: int) -> VecEnv:
 
 
 def model(envs: VecEnv, settings: SB3Settings, seed: int) -> PPO:
-    """Return an untrained PPO with its own network: 64-64 tanh twice."""
+    """Return an untrained PPO with its own networks, of tanh."""
     return PPO("MlpPolicy", envs, seed=seed, device="cpu", **settings.keywords())
 
 

@@ -25,6 +25,8 @@ class SB3Settings:
         gae_lambda: weight of later steps in the advantage.
         gamma: discount that the learner uses.
         ent_coef: weight of the entropy bonus.
+        net_arch: widths of the hidden layers of actor and critic.
+        max_grad_norm: longest gradient; ours cuts actor and critic each on its own.
     """
 
     n_envs: int = 1
@@ -37,6 +39,8 @@ class SB3Settings:
     gae_lambda: float = 0.95
     gamma: float = 0.99
     ent_coef: float = 0.0
+    net_arch: tuple[int, ...] = (64, 64)
+    max_grad_norm: float = 0.5
 
     def keywords(self) -> Mapping[str, Any]:
         """Return what stable-baselines3's PPO is called with, the environment aside."""
@@ -44,6 +48,8 @@ class SB3Settings:
             name: getattr(self, name)
             for name in ("n_steps", "batch_size", "n_epochs", "gae_lambda", "gamma", "ent_coef")
         }
+        given["max_grad_norm"] = self.max_grad_norm
+        given["policy_kwargs"] = {"net_arch": list(self.net_arch)}
         return {
             **given,
             "learning_rate": _schedule(self.learning_rate, self.falling),
@@ -97,6 +103,8 @@ def as_config(settings: SB3Settings, total_steps: int, **changes: Any) -> PPOCon
         "clip_schedule": schedule,
         "gae_lambda": settings.gae_lambda,
         "entropy": settings.ent_coef,
+        "hidden": settings.net_arch,
+        "max_gradient_norm": settings.max_grad_norm,
         "averaging": 0.0,  # it takes the last parameters
     }
     return PPOConfig(**{**given, **changes})

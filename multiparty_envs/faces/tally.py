@@ -62,6 +62,11 @@ class Tally:
         """Go on from where `tensors` were taken."""
         self._length, self._before = tensors["length"], (tensors["returns"], tensors["plain"])
 
+    def go_on(self) -> None:
+        """Do what `close` does where no copy ended."""
+        returns, plain, length = self._now
+        self._before, self._length = (returns, plain), length
+
     def close(self, ended: torch.Tensor) -> None:
         """Begin the next episode where `ended` [N]."""
         returns, plain, length = self._now

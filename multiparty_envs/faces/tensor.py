@@ -147,10 +147,11 @@ class TensorEnv:
             ended = terminated | truncated
         if self.emitter is not None:
             self.emitter.record(steps.obs, action, steps.features, ended)
-        self._tally.close(ended)
         if self._native and not bool(ended.any()):
+            self._tally.go_on()
             self._state, self._obs = after, final_obs
         else:
+            self._tally.close(ended)
             self._restart(self._in(ended), after)
         return TensorStep(self._obs, rewards, terminated, truncated, final_obs, steps, *told)
 

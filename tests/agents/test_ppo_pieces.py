@@ -9,7 +9,8 @@ from agents.advantages import gae
 from agents.batch import Batch, Part, Samples
 from agents.distributions import distribution_of
 from agents.objective import EpisodeLevel, PolicyLevel, StepLevel
-from agents.rollout import Collector, Rollout
+from agents.rollout import Rollout, StepCollector
+from agents.table_rollout import TableCollector
 from agents.update import divergence, surrogate, value_slope
 from multiparty_envs.dynamics import FiniteState
 from multiparty_envs.faces import TensorEnv
@@ -56,13 +57,23 @@ def test_advantages_are_those_of_a_plain_loop(discount, decay):
 class Actor:
     """Acts by a network of its own."""
 
-    distribution = distribution_of(Discrete(4))
+    distribution, free = distribution_of(Discrete(4)), torch.zeros(0)
 
     def __init__(self, outputs):
         self.outputs = outputs
 
-    def act(self, obs, chance):
-        return self.distribution.sample(self.outputs(obs), torch.zeros(0), chance)
+    def outputs_now(self):
+        return self.outputs
+
+
+def collector_of(world, copies, steps, distinct, cut=None):
+    """The copies of seeds 1, 2, ... under a policy of seed 2, in tables or step by step."""
+    if distinct:
+        return TableCollector(world, copies, steps, 2, world_seed=1, max_episode_steps=cut)
+    return StepCollector(TensorEnv(world, copies, seed=1, max_episode_steps=cut), steps, 2)
+
+
+both_ways = pytest.mark.parametrize("distinct", [True, False], ids=["distinct", "one by one"])
 
 
 @pytest.fixture(params=[True, False], ids=["distinct", "one by one"])
@@ -70,7 +81,7 @@ def collected(request, make_grid):
     """Two batches in a row, of copies that end early and late; the world; whether distinct."""
     world = make_grid(slip=0.3, starts=(0, 3), terminal=(15,), horizon=5, discount=0.8)
     actor = Actor(lambda obs: obs @ torch.randn(9, 4, generator=generator()))
-    collector = Collector(TensorEnv(world, 6, seed=1), 7, seed=2, distinct=request.param)
+    collector = collector_of(world, 6, 7, request.param)
     rollouts = [collector.collect(actor, torch.tensor(n)) for n in range(2)]
     return rollouts, world, request.param
 
@@ -90,28 +101,34 @@ def test_observations_are_the_ones_that_were_seen(collected):
         assert torch.equal(rollout.obs[rollout.row[7]], obs)
 
 
-def test_a_batch_has_its_own_chance(make_grid):
+@both_ways
+def test_a_batch_has_its_own_chance(make_grid, distinct):
     """What is drawn depends on the number of the batch alone, so that there is no state to keep."""
     actor = Actor(lambda obs: torch.zeros(len(obs), 4))
     actions = [
-        Collector(TensorEnv(make_grid(), 6), 7, seed=2, distinct=True)
-        .collect(actor, torch.tensor(number))
-        .action
+        collector_of(make_grid(), 6, 7, distinct).collect(actor, torch.tensor(number)).action
         for number in (0, 1, 1)
     ]
     assert not torch.equal(actions[0], actions[1])
     assert torch.equal(actions[1], actions[2])
 
 
-def test_cuts_are_told_from_ends(make_grid):
-    world = make_grid(terminal=(1,), horizon=5)
-    env = TensorEnv(world, 2, max_episode_steps=3)
-    actor = Actor(lambda obs: torch.tensor([[0.0, 90.0, 0.0, 0.0], [90.0, 0.0, 0.0, 0.0]]))
-    rollout = Collector(env, 4, seed=0, distinct=True).collect(actor, torch.tensor(0))
-    assert rollout.terminated.T.tolist() == [[True] * 4, [False] * 4]
-    assert rollout.ended.T.tolist() == [[True] * 4, [False, False, True, False]]
-    last = world.observe(FiniteState(np.array([0]), np.array([3])))[0]
-    np.testing.assert_array_equal(rollout.after[2, 1], last)
+@both_ways
+def test_cuts_are_told_from_ends(make_grid, distinct):
+    world = make_grid(starts=(0, 2), terminal=(1,), horizon=5)
+    # from cell 0 to the right and out; from cell 2 against the wall until the cut
+    wishes = torch.zeros(9, 4)  # by column and time left
+    wishes[4, 1] = wishes[6, 0] = 90.0
+    collector = collector_of(world, 6, 4, distinct, cut=3)
+    rollout = collector.collect(Actor(lambda obs: obs @ wishes), torch.tensor(0))
+    seen = rollout.obs[rollout.row[:-1]]
+    left, third = seen[..., 4] == 1.0, seen[..., -1] == torch.tensor(world.time_left[2])
+    assert left.any()
+    assert (third & ~left).any()
+    assert torch.equal(rollout.terminated, left)
+    assert torch.equal(rollout.ended, left | third)
+    last = world.observe(FiniteState(np.array([2]), np.array([3])))[0]
+    np.testing.assert_array_equal(rollout.after[third][0], last)
 
 
 def test_returns_go_on_over_batches_and_stop_at_ends(collected):
