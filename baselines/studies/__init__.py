@@ -13,8 +13,10 @@ STUDIES = {
     "finite-optima": "baselines.studies.finite_optima",
     "labels": "baselines.studies.labels",
     "loop": "baselines.studies.loop",
+    "low-rank": "baselines.studies.low_rank",
     "parity": "baselines.studies.parity",
     "travellers": "baselines.studies.travellers",
+    "violation": "baselines.studies.violation",
     "welfare": "baselines.studies.welfare",
 }
 """Study names, and the modules that answer them."""

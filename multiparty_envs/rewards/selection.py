@@ -10,6 +10,7 @@ from multiparty_envs.rewards.choices import Choices
 from multiparty_envs.streams import Streams
 
 FOLDS = 5  # parts of each party's answers, one of which is held out
+HELD_OUT = 1 / FOLDS
 PATIENCE = 3  # sizes tried without a gain before the search ends
 
 Scorer = Callable[[int, Choices, Choices], np.ndarray]
