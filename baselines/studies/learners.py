@@ -1,7 +1,8 @@
 """Ways to learn several parties' rewards that studies of synthetic answers compare.
 
 Separate and joint maximum likelihood have a ridge of a hundredth of an answer, so that answers
-without contradiction have an optimum. The other ridges are what held-out answers ask for.
+without contradiction have an optimum. Joint ridge is `LowRank` as it comes, with that of a third
+of an answer. The other ridges are what held-out answers ask for.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ METHODS: dict[str, Fit] = {
     "separate": lambda data, rank, seed: Independent(TINY).fit(data),
     "separate ridge": _ridge,
     "joint": lambda data, rank, seed: LowRank(rank, TINY).fit(data),
+    "joint ridge": lambda data, rank, seed: LowRank(rank).fit(data),
     "joint, rank + 2": _more,
     "joint, rank selected": lambda data, rank, seed: LowRank(None, TINY, seed=seed).fit(data),
     "hybrid": lambda data, rank, seed: LowRankResidual(rank, seed=seed).fit(data),

@@ -39,13 +39,13 @@ PLAIN = ("separate", "joint")
 """Methods whose errors the theory compares."""
 
 
-STARTS = (5, 10)
+STARTS = (5, 20)
 """Answers for each feature from which slopes are measured."""
 
 MEASURED = {
     "answers": tuple(METHODS),
     "gain": PLAIN,
-    "parties": ("separate", "separate ridge", "joint", "hybrid"),
+    "parties": ("separate", "separate ridge", "joint", "joint ridge", "hybrid"),
     "rank": PLAIN,
 }
 """Methods that are compared in each part."""
@@ -55,7 +55,7 @@ GRID: dict[str, dict[str, tuple[int, ...]]] = {
     "answers": _SMALL | {"n": (100, 200, 400, 800, 1600)},
     # "each": answers for each feature, so that all settings are as far from too few
     "gain": {"features": (10, 20, 40), "rank": (2, 4), "parties": (10, 40), "each": (20,)},
-    "parties": _SMALL | {"parties": (2, 5, 10, 20, 40, 80), "n": (100,)},
+    "parties": _SMALL | {"parties": (2, 5, 10, 20, 40, 80), "n": (100, 200)},
     "rank": {"features": (30,), "rank": (1, 2, 4, 8), "parties": (60,), "n": (600,)},
 }
 FULL_GRID: dict[str, dict[str, tuple[int, ...]]] = {
@@ -230,7 +230,7 @@ def verdict(rows: Sequence[Finding]) -> str:
     if _part(rows, "gain"):
         told.append(_of_gains(rows))
     if of := _part(rows, "parties"):
-        told.append(_of_parties(_split(of, "n")[0]))
+        told += [_of_parties(those) for those in _split(of, "n")]
     if of := _part(rows, "rank"):
         told.append(_of_rank(_split(of, "parties")[0]))
     return " ".join(told)
@@ -242,7 +242,7 @@ def _of_answers(rows: Sequence[Finding]) -> str:
         for name in ("joint", "separate", "pooled")
     }
     told = ", ".join(f"{name} {five} ({ten})" for name, (five, ten) in slopes.items())
-    return f"Exponent of n in the mean error from n = 5 D (10 D) on: {told}; the theory's is -0.5."
+    return f"Exponent of n in the mean error from n = 5 D (20 D) on: {told}; the theory's is -0.5."
 
 
 def _of_gains(rows: Sequence[Finding]) -> str:
@@ -256,20 +256,22 @@ def _of_gains(rows: Sequence[Finding]) -> str:
 
 
 def _of_parties(rows: Sequence[Finding]) -> str:
-    """Say where joint beats separate ridge on the same answers, by intervals of the difference."""
-    saved = {
-        at: interval([r.values["separate ridge mean"] - r.values["joint mean"] for r in those])
-        for at, those in (
-            (grid.knob(those[0], "parties"), those) for those in _split(rows, "parties")
-        )
-    }
+    told = [_wins(rows, method) for method in ("joint", "joint ridge")]
+    return f"At n = {grid.knob(rows[0], 'n')}, {'; '.join(told)}."
+
+
+def _wins(rows: Sequence[Finding], method: str) -> str:
+    """Say where a method beats separate ridge on the same answers, by intervals of 95 %."""
+    saved = {}
+    for of in _split(rows, "parties"):
+        ahead = [r.values["separate ridge mean"] - r.values[f"{method} mean"] for r in of]
+        saved[grid.knob(of[0], "parties")] = interval(ahead)
     wins = [at for at, each in saved.items() if each.low > 0.0]
     loses = [at for at, each in saved.items() if each.high < 0.0]
-    open_ = [at for at in saved if at not in wins + loses]
-    told = f"Joint beats separate ridge for M = {_list(wins)}"
+    neither = [at for at in saved if at not in wins + loses]
+    told = f"{method} beats separate ridge for M = {_list(wins)}"
     told += f", loses for M = {_list(loses)}" if loses else ""
-    told += f", and neither is shown for M = {_list(open_)}" if open_ else ""
-    return f"{told} (n = {grid.knob(rows[0], 'n')}, intervals of 95 %)."
+    return f"{told}, undecided for M = {_list(neither)}" if neither else told
 
 
 def _of_rank(rows: Sequence[Finding]) -> str:

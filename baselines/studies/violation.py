@@ -38,7 +38,7 @@ QUESTION = (
 )
 FEATURES, PARTIES, RANK, NORM = 20, 20, 2, 2.0
 
-METHODS = ("joint", "separate ridge", "hybrid")
+METHODS = ("joint ridge", "separate ridge", "hybrid")
 """What is compared along rho."""
 
 AXES = {"outside": "rho", "alike": "alike", "unequal": "exponent"}
@@ -106,7 +106,7 @@ def score(row: Finding) -> float:
 
 def miss(row: Finding) -> float:
     """Return the hybrid's error by that of the better of joint and separate ridge, less one."""
-    better = min(row.values["joint mean"], row.values["separate ridge mean"])
+    better = min(row.values["joint ridge mean"], row.values["separate ridge mean"])
     return row.values["hybrid mean"] / better - 1.0
 
 
@@ -171,7 +171,7 @@ def _crossing(rows: Sequence[Finding]) -> float:
     """Where one seed's difference of errors changes its sign first, by straight lines."""
     ordered = sorted(rows, key=lambda row: grid.knob(row, "rho"))
     places = [grid.knob(row, "rho") for row in ordered]
-    ahead = [row.values["separate ridge mean"] - row.values["joint mean"] for row in ordered]
+    ahead = [row.values["separate ridge mean"] - row.values["joint ridge mean"] for row in ordered]
     if ahead[0] <= 0.0:
         return 0.0
     behind = [at for at, each in enumerate(ahead) if each <= 0.0]
@@ -188,7 +188,9 @@ def foreseen(rows: Sequence[Finding]) -> Estimate:
     A share rho outside adds about rho times the squared norm to the square of a joint error.
     """
     inside = grid.where(rows, rho=0.0)
-    gaps = [row.values["separate ridge square"] - row.values["joint square"] for row in inside]
+    gaps = [
+        row.values["separate ridge square"] - row.values["joint ridge square"] for row in inside
+    ]
     return interval([gap / NORM**2 for gap in gaps])
 
 
@@ -280,7 +282,7 @@ def _of_alike(rows: Sequence[Finding]) -> str:
     of = next(iter(_split(rows, "n").values()))
     ends = list(_split(of, "alike").values())
     told = []
-    for method in ("joint", "joint, rank selected", "pooled"):
+    for method in ("joint ridge", "joint, rank selected", "pooled"):
         first, last = (
             grid.spread(interval([row.values[f"{method} mean"] for row in end]))
             for end in (ends[0], ends[-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 
@@ -16,6 +16,22 @@ from multiparty_envs.rewards.selection import FOLDS, hold_out
 
 STRENGTHS = tuple(float(strength) for strength in 0.3 * 10.0 ** np.arange(0.0, 4.6, 0.5))
 """Residual ridges that are tried, in answers: from nearly `Independent` to nearly `LowRank`."""
+
+
+class _Ridges(NamedTuple):
+    """Weights of the two priors, in answers."""
+
+    inner: float  # on U alpha_m
+    outer: float  # on e_m
+
+
+class _Fold(NamedTuple):
+    """Answers to fit and answers held out, with the subspace of the former."""
+
+    shared: LowRank
+    scale: float
+    learned: Likelihood
+    asked: Likelihood
 
 
 @final
@@ -32,9 +48,10 @@ class LowRankResidual(LinearLearner):
 
     Args:
         rank: R, as in `LowRank`.
-        ridge: weight of the prior N(0, .) on U alpha_m, in answers (see `Pooled`).
-        residual_ridge: the same of e_m, above 0; None takes the one of `STRENGTHS` that predicts
-            held-out answers best.
+        ridge: weight of the prior N(0, .) on U alpha_m, in answers (see `Pooled`); at least, where
+            the next is None: then up to ten times as much, if held-out answers ask for it.
+        residual_ridge: the same of e_m, above 0; None takes the one near to `STRENGTHS` that
+            predicts held-out answers best.
         mean: whether to estimate a common part outside of the subspace, as in `LowRank`.
         seed: of the answers held out.
 
@@ -44,6 +61,7 @@ class LowRankResidual(LinearLearner):
         residual_: [D, M], e.
         mean_: [D], zero without `mean`.
         rank_: R.
+        ridge_: what alpha was fitted with.
         residual_ridge_: what e was fitted with.
     """
 
@@ -52,6 +70,7 @@ class LowRankResidual(LinearLearner):
     residual_: np.ndarray
     mean_: np.ndarray
     rank_: int
+    ridge_: float
     residual_ridge_: float
 
     def __init__(
@@ -73,15 +92,16 @@ class LowRankResidual(LinearLearner):
     def _fit(self, choices: Choices) -> None:
         shared = self._subspace(choices, self.rank)
         self.basis_, self.mean_, self.rank_ = shared.basis_, shared.mean_, shared.rank_
-        strength = self.residual_ridge
-        self.residual_ridge_ = self._chosen(choices) if strength is None else strength
-        prior = self._prior(shared, choices.scale, self.residual_ridge_)
+        inner = max(self.ridge, TINY_RIDGE)
+        given = None if self.residual_ridge is None else _Ridges(inner, self.residual_ridge)
+        ridges = given or self._chosen(choices, inner)
+        self.ridge_, self.residual_ridge_ = ridges
+        prior = _prior(shared, choices.scale, ridges)
         best = maximise(Likelihood(choices), prior)
         self.theta_ = best.theta.T
         # of what lies inside the subspace, each ridge lets through the inverse of its strength
         inside = self.basis_.T @ (self.theta_ - self.mean_[:, None])
-        ridge = max(self.ridge, TINY_RIDGE)
-        self.coefficients_ = inside * self.residual_ridge_ / (self.residual_ridge_ + ridge)
+        self.coefficients_ = inside * ridges.outer / (ridges.outer + ridges.inner)
         self.residual_ = self.theta_ - self.mean_[:, None] - self.basis_ @ self.coefficients_
         self.covariance_ = self._covariance(best.information - prior.precision, choices.scale)
 
@@ -90,27 +110,16 @@ class LowRankResidual(LinearLearner):
         shared._fit(choices)
         return shared
 
-    def _prior(self, shared: LowRank, scale: float, strength: float) -> Prior:
-        """The prior of a party's theta: a sum of alpha's and e's has the sum of their variances."""
-        inner = max(self.ridge, TINY_RIDGE)
-        inside = inner * strength / (inner + strength)
-        square = shared.basis_ @ shared.basis_.T
-        outer = np.eye(len(square)) - square
-        return Prior(shared.mean_, scale * (strength * outer + inside * square))
+    def _chosen(self, choices: Choices, inner: float) -> _Ridges:
+        """The ridges under which held-out answers are likeliest, fold by fold."""
+        folds = [self._fold(choices, number) for number in range(FOLDS)]
+        rough = _likeliest(folds, [_Ridges(inner, outer) for outer in STRENGTHS])
+        return _likeliest(folds, _around(rough))
 
-    def _chosen(self, choices: Choices) -> float:
-        """The residual ridge under which held-out answers are likeliest, fold by fold."""
-        scores = np.zeros(len(STRENGTHS))
-        for fold in range(FOLDS):
-            train, test = hold_out(choices, self.seed, "the residual_ridge", fold)
-            shared = self._subspace(train, self.rank_)
-            learned, asked = Likelihood(train), Likelihood(test)
-            theta = shared.theta_.T
-            for place, strength in reversed(list(enumerate(STRENGTHS))):
-                prior = self._prior(shared, train.scale, strength)
-                theta = maximise(learned, prior, start=theta).theta
-                scores[place] += asked.gradient(theta)[0].sum()
-        return STRENGTHS[int(scores.argmax())]
+    def _fold(self, choices: Choices, number: int) -> _Fold:
+        train, test = hold_out(choices, self.seed, "the residual_ridge", number)
+        shared = self._subspace(train, self.rank_)
+        return _Fold(shared, train.scale, Likelihood(train), Likelihood(test))
 
     def _covariance(self, information: np.ndarray, scale: float) -> np.ndarray:
         """[M, D, D] from the `information` [M, D, D] of each party's answers."""
@@ -118,9 +127,40 @@ class LowRankResidual(LinearLearner):
         left_open = np.linalg.inv(information + own)
         # how theta follows the shared part, and what the answers say of that, since e is free
         follow = left_open @ own
-        told = information @ follow + max(self.ridge, TINY_RIDGE) * scale * np.eye(len(own))
+        told = information @ follow + self.ridge_ * scale * np.eye(len(own))
         told = 0.5 * (told + told.swapaxes(1, 2))
         frame = np.linalg.qr(self.basis_, mode="complete")[0]
         frame[:, : self.rank_] = self.basis_  # QR may turn a sign
         shared = shared_covariance(told, frame, self.coefficients_, self.mean)
         return left_open + follow @ shared @ follow.swapaxes(1, 2)
+
+
+def _prior(shared: LowRank, scale: float, ridges: _Ridges) -> Prior:
+    """The prior of a party's theta: the sum of alpha's and e's has the sum of their variances."""
+    inside = ridges.inner * ridges.outer / (ridges.inner + ridges.outer)
+    square = shared.basis_ @ shared.basis_.T
+    outside = np.eye(len(square)) - square
+    return Prior(shared.mean_, scale * (ridges.outer * outside + inside * square))
+
+
+def _around(ridges: _Ridges) -> list[_Ridges]:
+    """A finer grid about some ridges; a subspace that says little deserves a stronger one too."""
+    outers = [ridges.outer * factor for factor in (10.0**-0.25, 1.0, 10.0**0.25)]
+    return [
+        _Ridges(ridges.inner * factor, outer)
+        for factor in (1.0, 3.0, 10.0)
+        for outer in outers
+        if factor == 1.0 or ridges.inner * factor <= outer
+    ]
+
+
+def _likeliest(folds: list[_Fold], tried: list[_Ridges]) -> _Ridges:
+    """Of the ridges tried, those under which the folds' held-out answers are likeliest."""
+    scores = np.zeros(len(tried))
+    for fold in folds:
+        theta = fold.shared.theta_.T
+        for place in reversed(range(len(tried))):
+            prior = _prior(fold.shared, fold.scale, tried[place])
+            theta = maximise(fold.learned, prior, start=theta).theta
+            scores[place] += fold.asked.gradient(theta)[0].sum()
+    return tried[int(scores.argmax())]

@@ -78,8 +78,8 @@ def test_the_rank_is_paid_for(shared):
 def test_joint_fits_lose_outside_of_the_subspace_and_the_hybrid_does_not(violated):
     for n in (100, 400):
         inside, far = (part(violated, "outside", rho=rho, n=n) for rho in (0.0, 0.4))
-        assert mean(inside, "joint mean") < mean(inside, "separate ridge mean")
-        assert mean(far, "joint mean") > mean(far, "separate ridge mean")
+        assert mean(inside, "joint ridge mean") < mean(inside, "separate ridge mean")
+        assert mean(far, "joint ridge mean") > mean(far, "separate ridge mean")
         for rho in (0.0, 0.1, 0.4):
             rows = part(violated, "outside", rho=rho, n=n)
             assert np.mean([violation.miss(row) for row in rows]) < 0.08
@@ -97,7 +97,7 @@ def test_a_crossing_is_where_straight_lines_meet():
         Finding(
             cell,
             {
-                "joint mean": 1.0 - ahead[dict(cell.knobs)["rho"]],
+                "joint ridge mean": 1.0 - ahead[dict(cell.knobs)["rho"]],
                 "separate ridge mean": 1.0,
             },
             0.0,
@@ -109,13 +109,13 @@ def test_a_crossing_is_where_straight_lines_meet():
 
 def test_parties_who_are_alike_are_learned_best_together(violated):
     rows = part(violated, "alike", alike=0.99)
-    assert mean(rows, "pooled mean") < mean(rows, "joint mean")
+    assert mean(rows, "pooled mean") < mean(rows, "joint ridge mean")
     assert mean(rows, "nu") < 0.1 * mean(part(violated, "alike", alike=0.0), "nu")
 
 
 def test_few_answers_of_some_cost_those_who_give_them(violated):
     even, uneven = (part(violated, "unequal", exponent=each) for each in (0.0, 1.5))
-    for method in ("joint", "separate ridge"):
+    for method in ("joint ridge", "separate ridge"):
         assert mean(uneven, f"{method} max") > mean(even, f"{method} max")
 
 
