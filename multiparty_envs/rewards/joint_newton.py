@@ -88,6 +88,9 @@ class _Arrow:
         typical = np.trace(here.information, axis1=1, axis2=2).sum() / (features * parties)
         self._unit = max(typical, problem.ridge)
         self.largest = 1e12 * self._unit
+        # how far K moves the rewards; where no party has an alpha, it moves none and is held back
+        inner = at.alpha.T @ at.alpha
+        self._inner = inner + 0.01 * np.trace(inner) / rank * np.eye(rank)
         self._assemble()
 
     def more(self, damping: float) -> float:
@@ -138,45 +141,38 @@ class _Arrow:
 
     def step(self, damping: float) -> _Step | None:
         """Return the damped step; None where the second derivative is not positive there."""
-        alpha, (outer, rank) = self._at.alpha, self._sizes
-        inverse = np.linalg.inv(self._own + (self._ridge + damping) * np.eye(rank))
-        solved = inverse @ self._border  # [M, R, S]
-        size = len(self._by_shared)
-        flat = self._border.reshape(alpha.size, size)
-        schur = self._shared - flat.T @ solved.reshape(alpha.size, size)
+        size, count = len(self._by_shared), self._at.alpha.size
+        inverse = np.linalg.inv(self._own + (self._ridge + damping) * np.eye(self._sizes[1]))
+        solved = (inverse @ self._border).reshape(count, size)
+        schur = self._shared - self._border.reshape(count, size).T @ solved
         self._add(schur, damping)
-        right = self._by_own.ravel() @ solved.reshape(alpha.size, size) - self._by_shared
+        right = self._by_own.ravel() @ solved - self._by_shared
         try:
             shared = cho_solve(cho_factor(schur, lower=True, check_finite=False), right)
         except LinAlgError:
             return None
         toward = self._by_own + self._border @ shared
-        own = -(inverse @ toward[..., None])[..., 0]
-        turn = shared[: outer * rank].reshape(outer, rank)
-        by = self._by_own.ravel() @ own.ravel() + self._by_shared @ shared
-        center = shared[outer * rank :] if self._has_mean else 0.0 * self._at.center
-        moved = (own**2).sum() + ((alpha @ turn.T) ** 2).sum() + len(alpha) * (center @ center)
-        gain = -0.5 * by + 0.5 * damping * moved
-        return _Step(self._moved(center, turn, own), float(gain))
+        return self._finished(shared, -(inverse @ toward[..., None])[..., 0], damping)
+
+    def _finished(self, shared: np.ndarray, own: np.ndarray, damping: float) -> _Step:
+        outer, rank = self._sizes
+        turn, center = shared[: outer * rank].reshape(outer, rank), shared[outer * rank :]
+        along = self._by_own.ravel() @ own.ravel() + self._by_shared @ shared
+        moved = (own**2).sum() + ((turn @ self._inner) * turn).sum()
+        moved += len(own) * (center @ center)
+        common = center if self._has_mean else 0.0 * self._at.center
+        return _Step(self._moved(common, turn, own), float(0.5 * (damping * moved - along)))
 
     def _add(self, schur: np.ndarray, damping: float) -> None:
         """Add ridge and damping, which are of every party's reward, to the shared part."""
-        alpha, (outer, rank) = self._at.alpha, self._sizes
-        inner = alpha.T @ alpha
-        size = outer * rank
+        outer, rank = self._sizes
+        size, place = outer * rank, np.arange(outer)
         view = schur[:size, :size].reshape(outer, rank, outer, rank)
-        place = np.arange(outer)
-        # where no party has an alpha, nothing says how the basis should turn
-        least = (1e-12 * self._unit + 0.01 * damping) * (np.trace(inner) / rank + 1e-12)
-        view[place, :, place] += (self._ridge + damping) * inner + least * np.eye(rank)
-        if self._has_mean:
-            rest = np.arange(size, len(schur))
-            schur[rest, rest] += damping * len(alpha) + TINY_RIDGE
-            cross = damping * alpha.sum(axis=0)
-            mixed = self._outside.T[:, None, :] * cross[None, :, None]
-            mixed = mixed.reshape(size, len(self._outside))
-            schur[:size, size:] += mixed
-            schur[size:, :size] += mixed.T
+        least = 1e-12 * self._unit * (np.trace(self._inner) / rank + 1.0) * np.eye(rank)
+        ridge = self._ridge * self._at.alpha.T @ self._at.alpha
+        view[place, :, place] += ridge + damping * self._inner + least
+        rest = np.arange(size, len(schur))  # the common part, if there is one
+        schur[rest, rest] += damping * len(self._at.alpha) + TINY_RIDGE
 
     def _moved(self, center: np.ndarray, turn: np.ndarray, own: np.ndarray) -> Factors:
         basis, triangle = np.linalg.qr(self._at.basis + self._outside @ turn)
