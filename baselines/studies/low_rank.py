@@ -189,6 +189,9 @@ def _along(rows: Sequence[Finding], axis: str, title: str) -> Table:
     return Table(title, columns, tuple(lines))
 
 
+_ROUND = (1.0, 1.5, 2.0, 3.0)  # ticks of ratios
+
+
 def figure(rows: Sequence[Finding]) -> Figure:
     """Draw errors along n, gains beside what is foreseen, and errors along parties and rank."""
     panels: dict[str, Any] = {}
@@ -203,14 +206,26 @@ def figure(rows: Sequence[Finding]) -> Figure:
             labels.append({"n": "answers of each party"}.get(axis, axis))
     ratios = gains(rows)
     if ratios:
-        measured = {gain_foreseen(*place[:3]): ratio for place, ratio in ratios.items()}
+        measured: dict[float, Estimate] = {}
+        for place, ratio in ratios.items():
+            at = gain_foreseen(*place[:3])
+            while at in measured:
+                at *= 1.02  # side by side
+            measured[at] = ratio
         panels["separate / joint"] = {"measured gain": measured}
         theory["separate / joint"] = {at: at for at in sorted(measured)}
         labels.append("gain foreseen (dashed: as foreseen)")
     drawn = grid.curves_figure(panels, x="", y="mean error (last: ratio of errors)", theory=theory)
-    for axis, label in zip(drawn.axes, labels, strict=True):
+    for axis, label, curves in zip(drawn.axes, labels, panels.values(), strict=True):
         axis.set_xlabel(label)
+        places = sorted({at for curve in curves.values() for at in curve})
+        # logarithmic ticks of their own would lie on one another
+        axis.set_xticks(places, [f"{at:g}" for at in places])
+        axis.tick_params(which="minor", bottom=False, left=False, labelbottom=False)
     if ratios:
+        drawn.axes[-1].set_xticks(_ROUND, [f"{at:g}" for at in _ROUND])
+        drawn.axes[-1].set_yticks(_ROUND, [f"{at:g}" for at in _ROUND])
+        drawn.axes[-1].tick_params(which="minor", labelleft=False)
         drawn.axes[-1].lines[0].set_linestyle("none")  # settings are no curve
     return drawn
 

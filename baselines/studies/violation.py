@@ -149,7 +149,7 @@ def _errors(rows: Sequence[Finding], name: str, axis: str, n: float) -> Table:
     if name == "alike":
         lines.append(("nu", *grid.cells_of(grid.along(rows, axis, "nu"), 4)))
     misses = [interval([miss(row) for row in of]) for of in _split(rows, axis).values()]
-    lines.append(("hybrid misses the better by", *(f"{each.value:+.1%}" for each in misses)))
+    lines.append(("hybrid, beside the better", *(f"{each.value:+.1%}" for each in misses)))
     title = f"Mean error · {name}, {n:g} answers a party · {_runs(rows)} seeds"
     return Table(title, ("method", *(f"{axis} {at:g}" for at in places)), tuple(lines))
 
@@ -216,9 +216,10 @@ def figure(rows: Sequence[Finding]) -> Figure:
         if those := _part(rows, name):
             panels[name] = _curves(next(iter(_split(those, "n").values())), name)
             labels.append({"alike": "how alike", "unequal": "exponent of Zipf's law"}[name])
-    drawn = grid.curves_figure(panels, x="", y="mean error", log_x=False, log_y=True)
+    drawn = grid.curves_figure(panels, x="", y="mean error", log_x=False, log_y=False)
     for axis, label in zip(drawn.axes, labels, strict=True):
         axis.set_xlabel(label)
+        axis.set_ylim(bottom=0.0)
     return drawn
 
 
