@@ -12,7 +12,6 @@ party would do under what is learned so far gives psi, psi gives the next theta.
 
 from __future__ import annotations
 
-import copy
 import warnings
 from dataclasses import dataclass
 from typing import TypeVar, final
@@ -25,8 +24,11 @@ from multiparty_envs import expect
 from multiparty_envs.dynamics import FiniteMDP
 from multiparty_envs.feedback import Comparisons, Segments
 from multiparty_envs.rewards import ConvergenceWarning, LinearLearner
+from multiparty_envs.rewards.confidence import distances
 
 Learner = TypeVar("Learner", bound=LinearLearner)
+
+_SETTLED = 0.1  # standard errors that nobody would notice
 
 
 @final
@@ -124,38 +126,38 @@ def ask_actions(mdp: FiniteMDP, count: int, rng: np.random.Generator) -> ActionA
 
 
 def fit_actions(
-    learner: Learner, mdp: FiniteMDP, answers: ActionAnswers, *, rounds: int = 30
+    learner: Learner, mdp: FiniteMDP, answers: ActionAnswers, *, rounds: int = 100
 ) -> tuple[Learner, Comparisons]:
     """Fit a learner to answers about actions, knowing the transitions but no reward.
 
-    Begins as if every party looked one step ahead. The rounds end when what every party would do
-    no longer changes. They may run in a circle: then the round under whose own psi the answers
-    are likeliest is taken, and a `ConvergenceWarning` tells.
+    Begins as if every party looked one step ahead, and ends when no party's theta moves by more
+    than a tenth of its standard errors. Where two actions are as good for a party, its psi jumps
+    from one to the other and back: from the sixth round on the thetas that give psi are averaged.
 
     Args:
-        learner: fits comparisons.
+        learner: fits comparisons; is fitted.
         mdp: the world; its true rewards are not looked at.
         answers: about it.
-        rounds: most of them.
+        rounds: most of them; a `ConvergenceWarning` tells if they were not enough.
 
     Returns:
-        A copy of the learner, fitted, and the comparisons that go with it, for confidence sets.
+        The learner, and the comparisons that it was fitted to, for its confidence sets.
     """
     expect.integer(rounds, name="rounds", low=1)
     shown = answers.comparisons(_one_step(mdp, answers.num_parties))
-    kept: list[tuple[float, Learner, Comparisons]] = []
-    for _ in range(rounds):
-        theta = learner.fit(shown).theta_
-        before, shown = shown, answers.comparisons(own_values(mdp, theta)[1])
-        kept.append((float(learner.log_likelihood(shown).sum()), copy.copy(learner), shown))
-        if np.array_equal(before.segments.features, shown.segments.features):
-            return kept[-1][1:]
+    theta = learner.fit(shown).theta_
+    for number in range(rounds):
+        shown = answers.comparisons(own_values(mdp, theta)[1])
+        move = learner.fit(shown).theta_ - theta
+        if distances(np.linalg.inv(learner.covariance_), move).max() <= _SETTLED:
+            return learner, shown
+        theta = theta + move * min(1.0, 2.0 / max(number - 3, 1))
     warnings.warn(
-        f"what the parties would do still changes after {rounds} rounds; the likeliest is taken",
+        f"what the parties would do still changes after {rounds} rounds",
         ConvergenceWarning,
         stacklevel=2,
     )
-    return max(kept, key=lambda each: each[0])[1:]
+    return learner, shown
 
 
 def _one_step(mdp: FiniteMDP, parties: int) -> np.ndarray:

@@ -153,7 +153,7 @@ def trajectory_covariance(
     width = mdp.num_features
     mean, second = np.zeros((mdp.num_states, width)), np.zeros((mdp.num_states, width**2))
     for now in reversed(table):
-        after = world.moves @ mean
+        after = np.asarray(world.moves @ mean)
         cross = features[:, :, None] * after[:, None, :]
         own = features[:, :, None] * features[:, None, :]
         moment = own + cross + cross.swapaxes(1, 2)
