@@ -71,7 +71,8 @@ def study(
 ) -> None:
     """Answer one question by a grid of measurements: tables, a figure, an answer.
 
-    Studies: delivery-conflict, finite-optima, labels, loop, parity, travellers.
+    Studies: better-pessimism, confidence, delivery-conflict, finite-optima, labels, loop, parity,
+    pessimism, travellers.
 
     Args:
         name: of the study.

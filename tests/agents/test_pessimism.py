@@ -246,6 +246,14 @@ def test_ties_are_broken_by_what_was_learned_and_counted():
     assert found.policy.sum() == 2.0
 
 
+def test_of_products_of_zero_that_in_which_nobody_loses_is_taken():
+    bounds = np.array([[[-1.0, 2.0], [0.0, 0.0], [-0.1, 5.0]]])
+    plug_in = np.array([[[9.0, 9.0], [0.0, 0.0], [1.0, 1.0]]])
+    found = choose(bounds, Nash(), plug_in)
+    assert found.action == [1]
+    assert not found.tied.any()
+
+
 def test_other_welfare_is_refused():
     with pytest.raises(TypeError, match="welfare should be Utilitarian, Nash, MaxMin or Leximin"):
         choose(np.zeros((1, 2, 2)), None, np.zeros((1, 2, 2)))

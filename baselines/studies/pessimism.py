@@ -1,0 +1,438 @@
+"""When does caution pay: how much of the confidence sets' radius to take off, and where.
+
+Three worlds. *bandit*: 20 contexts, 4 arms, three parties; the last arm has a feature of its own,
+which most of the parties mind, and is compared `skew` times as often as the others. *block*: the
+four actions of [Zhu2023] theorem 3.9 for five parties, each of whom is asked n - 1 times about the
+first two and once about the second and third. The best and the next best differ by `gap`: 0.1 as
+there, or a multiple of 1 / sqrt(n), since the hardest gap shrinks with the answers ([Zhong2024]
+theorem 3 has it so): "hardest" is the multiple with the greatest regret, among those of the grid
+(c = 4 would find harder ones beyond it). *chain*: a random Markov
+decision problem of six states and four steps, answers about whole episodes, optimised over
+occupancies; the last action is as the bandit's last arm.
+
+Rewards are fitted to each party alone. In the bandit and the chain the radius is the simultaneous
+bootstrap's at 95 %; in the block, where no second rare answer ever comes, it is the theory's, with
+the constant 3.4, at which the sets hold all five parties in about 95 % of the draws. Radii are multiplied by c: 0 is the plug-in, a
+negative c optimism. The chain's optimisation is concave for c >= 0 only, and has no optimism.
+
+Utilities count from each party's worst action in the bandit, from the behaviour policy in the
+chain, and in the block from the third action; there "worst" has the worst action instead. In the
+block that is the rare one, and from it no bound can tell the best action from the trap.
+
+Regret is the share of the optimal welfare that is missed; in the block, where all parties are
+alike, it is in units of reward.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agents.coverage import coverage
+from agents.pessimism import choose, lower_bounds, solve_pessimistic, welfare_of_profiles
+from agents.planning import policy_returns
+from baselines.rows import Cell, Finding
+from baselines.statistics import Estimate, interval
+from baselines.studies import asking
+from baselines.studies.grid import (
+    along,
+    curves_figure,
+    grid,
+    knob,
+    measured,
+    slope,
+    spread,
+    where,
+)
+from baselines.summary import Table
+from multiparty_envs.dynamics import FiniteMDP
+from multiparty_envs.envs.linear_bandit import linear_bandit
+from multiparty_envs.parties import Population
+from multiparty_envs.rewards import Independent
+from multiparty_envs.rewards.confidence import ConfidenceSets
+from multiparty_envs.rewards.radii import bootstrap_radius, theory_radius
+from multiparty_envs.streams import Streams
+from multiparty_envs.welfare import Leximin, MaxMin, Nash, Utilitarian, Welfare
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+QUESTION = (
+    "How much of what is not known should be taken off before a policy is chosen, and does being "
+    "cautious pay where answers are evenly spread as well as where they are not?"
+)
+MULTIPLIERS = (-2.0, -1.0, 0.0, 0.5, 1.0, 2.0, 4.0)
+"""c, of the radius."""
+WELFARES: Mapping[str, Welfare] = {
+    "utilitarian": Utilitarian(),
+    "nash": Nash(),
+    "leximin": Leximin(),
+}
+FIXED = "0.1"
+GAPS = (FIXED, "2/√n", "5/√n", "10/√n")
+"""Between the block's best and next best action."""
+GRID = {
+    "bandit": {"skew": (1.0, 0.1, 0.01, 0.003), "n": (25, 100, 400)},
+    "block": {"gap": GAPS, "n": (50, 200, 800, 3_200, 12_800)},
+    "chain": {"skew": (1.0, 0.03), "n": (25, 100, 400)},
+}
+FULL_GRID = {
+    "bandit": {"skew": (1.0, 0.3, 0.1, 0.03, 0.01, 0.003), "n": (25, 50, 100, 200, 400, 800)},
+    "block": {"gap": (*GAPS, "20/√n"), "n": tuple(50 * 2**k for k in range(9))},
+    "chain": {"skew": (1.0, 0.3, 0.1, 0.03), "n": (25, 50, 100, 200, 400, 800)},
+}
+PARTIES, BLOCK_PARTIES, REPLICATES = 3, 5, 99
+BLOCK = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+"""Features of the four actions."""
+BLOCK_REPEATS, BLOCK_CONSTANT = 20, 3.4
+
+
+def cells(seeds: int, full: bool = False) -> list[Cell]:
+    """Return every place of each world's grid; one cell measures all multipliers and welfares."""
+    axes = FULL_GRID if full else GRID
+    return [cell for world, knobs in axes.items() for cell in grid(world, seeds, **knobs)]
+
+
+def run(cell: Cell) -> Finding:
+    """Draw a world and answers, and measure the regret of every multiplier for every welfare."""
+    measures: Mapping[str, Callable[..., Mapping[str, float]]] = {
+        "bandit": in_bandit,
+        "block": in_block,
+        "chain": in_chain,
+    }
+    return measured(
+        cell,
+        lambda seed, **knobs: {
+            name: _short(value) for name, value in measures[cell.env](seed, **knobs).items()
+        },
+    )
+
+
+def name_of(welfare: str, multiplier: float) -> str:
+    """Return the name of a regret among a row's values."""
+    return f"{welfare} {multiplier:g}"
+
+
+def in_bandit(seed: int, skew: float, n: int) -> dict[str, float]:
+    """Return regrets, tie rates and C* in the bandit."""
+    streams = Streams(seed)
+    mdp = bandit(streams, skew)
+    rng = streams.numpy("answers")
+    answers = asking.about_actions(mdp, np.full(PARTIES, n), rng)
+    learner = Independent().fit(answers)
+    radius = bootstrap_radius(learner, answers, rng, replicates=REPLICATES)
+    sets = ConfidenceSets.of(learner, answers, radius)
+    found = _statewise(mdp, sets, None)
+    for name in ("utilitarian", "nash"):
+        found[f"C* {name}"] = coverage(mdp, sets.sigma, WELFARES[name], sets=sets).shifted
+    return found | {"held": float(sets.contains(np.asarray(mdp.population.theta)).all())}
+
+
+def bandit(streams: Streams, skew: float) -> FiniteMDP:
+    """Return 20 contexts of 4 arms, the last of which has a feature of its own."""
+    rng = streams.numpy("world")
+    features = np.zeros((20, 4, 5))
+    drawn = rng.standard_normal((20, 4, 4))
+    features[..., :4] = drawn / np.linalg.norm(drawn, axis=-1, keepdims=True)
+    features[:, -1, 4] = 1.0
+    return linear_bandit(features=features, theta=_tastes(rng, 5), coverage=skew)
+
+
+def _tastes(rng: np.random.Generator, width: int) -> np.ndarray:
+    """Return [D, M] normal tastes, half of whose variance is common; the last is around -1."""
+    drawn = rng.standard_normal((width, 1)) + rng.standard_normal((width, PARTIES))
+    theta = drawn / np.sqrt(2.0)
+    theta[-1] -= 1.0
+    return theta
+
+
+def _statewise(
+    mdp: FiniteMDP, sets: ConfidenceSets, reference: np.ndarray | None
+) -> dict[str, float]:
+    """Return the share of welfare missed by choosing state by state, and how often bounds tie."""
+    features, found = np.asarray(mdp.feature_table), {}
+    truth = mdp.party_table - mdp.party_table.min(axis=1, keepdims=True)
+    states = np.arange(mdp.num_states)
+    plug_in = lower_bounds(sets.with_radius(0.0), features, reference=reference)
+    for multiplier in MULTIPLIERS:
+        bounds = lower_bounds(sets.scaled(multiplier), features, reference=reference)
+        for name, welfare in WELFARES.items():
+            choice = choose(bounds, welfare, plug_in)
+            worth = welfare_of_profiles(welfare, truth)
+            regret = 1.0 - worth[states, choice.action].mean() / worth.max(axis=1).mean()
+            found[name_of(name, multiplier)] = regret
+            if multiplier == 1.0:
+                found[f"{name} ties"] = choice.tie_rate(mdp.initial_table)
+    return found
+
+
+def in_block(seed: int, gap: str, n: int) -> dict[str, float]:
+    """Return mean regrets of 20 draws of answers to the four-action block.
+
+    Parties of all draws are fitted at once, as so many parties: none shares anything.
+    """
+    rng = Streams(seed).numpy("answers")
+    best = float(gap) if gap == FIXED else float(gap.removesuffix("/√n")) / np.sqrt(n)
+    many = BLOCK_PARTIES * BLOCK_REPEATS
+    theta = np.tile([[-1.0], [best], [0.9]], many)
+    mdp = linear_bandit(features=BLOCK[None], theta=theta)
+    party = np.repeat(np.arange(many), n)
+    rare = np.tile(np.arange(n) == 0, many)
+    first, second = np.where(rare, 1, 0), np.where(rare, 2, 1)
+    bank = asking.segments(BLOCK)
+    answers = asking.asked(mdp.population, bank, (first, second), party, rng)
+    learner = Independent().fit(answers)
+    radius = theory_radius(
+        n, num_parties=BLOCK_PARTIES, num_features=3, rank=1, constant=BLOCK_CONSTANT
+    )
+    sets = ConfidenceSets.of(learner, answers, radius[0])
+    return _block_regrets(sets, np.array([best - 1.0, -1.0, 0.0, best]))
+
+
+def _block_regrets(sets: ConfidenceSets, reward: np.ndarray) -> dict[str, float]:
+    """Return mean regrets, from the third action and, of c = 0 and 1, from the worst."""
+    found = {}
+    for zero, reference in (("", np.eye(4)[[2]]), (" worst", None)):
+        plug_in = _by_draw(sets.with_radius(0.0), reference)
+        for multiplier in (0.0, 1.0) if zero else MULTIPLIERS:
+            bounds = _by_draw(sets.scaled(multiplier), reference)
+            for name, welfare in WELFARES.items():
+                action = choose(bounds, welfare, plug_in).action
+                missed = float((reward.max() - reward[action]).mean())
+                found[name_of(name, multiplier) + zero] = missed
+    theta = np.tile([[reward[1]], [reward[3]], [0.9]], sets.num_parties)
+    held = sets.contains(theta).reshape(BLOCK_REPEATS, BLOCK_PARTIES).all(axis=1)
+    return found | {"held": float(held.mean())}
+
+
+def _by_draw(sets: ConfidenceSets, reference: np.ndarray | None) -> np.ndarray:
+    """Return bounds of each draw of answers, as if a state of its own with five parties."""
+    bounds = lower_bounds(sets, BLOCK[None], reference=reference)[0]
+    return bounds.reshape(4, BLOCK_REPEATS, BLOCK_PARTIES).swapaxes(0, 1)
+
+
+def in_chain(seed: int, skew: float, n: int) -> dict[str, float]:
+    """Return regrets of occupancies in the random Markov decision problem."""
+    streams = Streams(seed)
+    mdp = chain(streams, skew)
+    rng = streams.numpy("answers")
+    answers = asking.about_episodes(mdp, np.full(PARTIES, n), rng)
+    learner = Independent().fit(answers)
+    radius = bootstrap_radius(learner, answers, rng, replicates=REPLICATES)
+    sets = ConfidenceSets.of(learner, answers, radius)
+    truth = ConfidenceSets(np.asarray(mdp.population.theta), sets.sigma, np.zeros(PARTIES))
+    zero, found = policy_returns(mdp, mdp.behaviour), {}
+    for name, welfare in WELFARES.items():
+        least = MaxMin() if isinstance(welfare, Leximin) else welfare
+        most = solve_pessimistic(mdp, truth, least).value
+        for multiplier in MULTIPLIERS:
+            if multiplier < 0.0:
+                found[name_of(name, multiplier)] = float("nan")
+                continue
+            chosen = solve_pessimistic(mdp, sets.scaled(multiplier), least)
+            gained = welfare_of_profiles(least, policy_returns(mdp, chosen.policy) - zero)
+            found[name_of(name, multiplier)] = 1.0 - float(gained) / most
+            if multiplier == 1.0:
+                found[f"{name} ties"] = float(chosen.stayed)
+    return found | {"held": float(sets.contains(truth.theta).all())}
+
+
+def chain(streams: Streams, skew: float) -> FiniteMDP:
+    """Return six states, three actions, the last of them rare and with a feature of its own."""
+    rng = streams.numpy("world")
+    features = np.zeros((6, 3, 5))
+    features[..., :4] = 0.5 * rng.standard_normal((6, 3, 4))
+    features[:, -1, 4] = 0.5
+    behaviour = np.array([1.0, 1.0, skew]) / (2.0 + skew)
+    return FiniteMDP(
+        successors=rng.integers(6, size=(6, 3, 2)),
+        probabilities=rng.dirichlet(np.ones(2), size=(6, 3)),
+        features=features,
+        initial=np.full(6, 1.0 / 6.0),
+        population=Population(_tastes(rng, 5)),
+        horizon=4,
+        behaviour=np.broadcast_to(behaviour, (6, 3)),
+    )
+
+
+def score(row: Finding) -> float:
+    """Return 1 - regret of c = 1, mean over welfare functions, clipped to [0, 1]."""
+    missed = [row.values[name_of(name, 1.0)] for name in WELFARES]
+    return float(np.clip(1.0 - np.mean(missed), 0.0, 1.0))
+
+
+def tables(rows: Sequence[Finding]) -> list[Table]:
+    """Return the best c of every place, regrets by c, and the block's regrets and slopes."""
+    made = []
+    for world in ("bandit", "chain"):
+        of = _of(rows, world)
+        if of:
+            made += [_best_table(world, of), _regret_table(world, of)]
+    return made + _block_tables(_of(rows, "block"))
+
+
+def _best_table(world: str, rows: Sequence[Finding]) -> Table:
+    columns = ("skew", "n", *WELFARES)
+    lines = tuple(
+        (f"{skew:g}", f"{n:g}", *(_best_text(of, name) for name in WELFARES))
+        for skew, n, of in _places(rows)
+    )
+    return Table(f"{world}: best c, and regret saved against c = 0", columns, lines)
+
+
+def _best_text(rows: Sequence[Finding], welfare: str) -> str:
+    best = best_multiplier(rows, welfare)
+    saved = interval(
+        [row.values[name_of(welfare, 0.0)] - row.values[name_of(welfare, best)] for row in rows]
+    )
+    return f"{best:g} ({spread(saved)})"
+
+
+def best_multiplier(rows: Iterable[Finding], welfare: str) -> float:
+    """Return the c with the least mean regret; of equals the one nearest to the plug-in."""
+    kept = list(rows)
+    mean = {c: np.mean([row.values[name_of(welfare, c)] for row in kept]) for c in MULTIPLIERS}
+    known = [c for c in sorted(MULTIPLIERS, key=abs) if not np.isnan(mean[c])]
+    return min(known, key=lambda c: round(float(mean[c]), 9))
+
+
+def _regret_table(world: str, rows: Sequence[Finding]) -> Table:
+    columns = ("welfare", "skew", *(f"c = {c:g}" for c in MULTIPLIERS), "ties at c = 1")
+    lines = [
+        (
+            name,
+            f"{skew:g}",
+            *(_mean(of, name_of(name, c)) for c in MULTIPLIERS),
+            _mean(of, f"{name} ties"),
+        )
+        for name in WELFARES
+        for skew, of in _by(rows, "skew")
+    ]
+    held = interval([row.values["held"] for row in rows])
+    title = f"{world}: regret, mean over n · sets held all parties in {100 * held.value:.0f} %"
+    return Table(title, columns, tuple(lines))
+
+
+def _block_tables(rows: Sequence[Finding]) -> list[Table]:
+    if not rows:
+        return []
+    sizes = sorted({knob(row, "n") for row in rows})
+    columns = ("welfare", "c", *(f"n = {n}" for n in sizes), "log-log slope")
+    zeros = [(f"{c:g}", f"{c:g}") for c in MULTIPLIERS]
+    zeros += [(f"{c}, from the worst", f"{c} worst") for c in (0, 1)]
+    made = []
+    for title, of in ((f"gap {FIXED}", where(rows, gap=FIXED)), ("hardest gap", hardest(rows))):
+        lines = tuple(
+            (
+                name,
+                told,
+                *_curve(of, f"{name} {value}"),
+                spread(slope(of, "n", f"{name} {value}"), 2),
+            )
+            for name in WELFARES
+            for told, value in zeros
+        )
+        made.append(Table(f"block, {title}: regret in units of reward", columns, lines))
+    return made
+
+
+def _curve(rows: Sequence[Finding], value: str) -> tuple[str, ...]:
+    return tuple(spread(each) for each in along(rows, "n", value).values())
+
+
+def hardest(rows: Iterable[Finding]) -> list[Finding]:
+    """Return a row a seed and n: each value's greatest over the gaps that shrink with n."""
+    groups: dict[tuple, list[Finding]] = {}
+    for row in rows:
+        if knob(row, "gap") != FIXED:
+            groups.setdefault((row.cell.seed, knob(row, "n")), []).append(row)
+    return [
+        dataclasses.replace(
+            of[0], values={name: max(row.values[name] for row in of) for name in of[0].values}
+        )
+        for of in groups.values()
+    ]
+
+
+def figure(rows: Sequence[Finding]) -> Figure:
+    """Draw regret by n: the block at both gaps, and the bandit evenly and badly covered."""
+    panels, block = {}, _of(rows, "block")
+    if block:
+        panels[f"block, gap {FIXED}"] = _curves(where(block, gap=FIXED), "utilitarian")
+        panels["block, hardest gap"] = _curves(hardest(block), "utilitarian")
+    for skew, of in _by(_of(rows, "bandit"), "skew"):
+        panels[f"bandit, skew {skew:g}"] = _curves(of, "leximin")
+    return curves_figure(panels, x="answers of each party", y="regret")
+
+
+def _curves(rows: Sequence[Finding], welfare: str) -> dict[str, dict[float, Estimate]]:
+    return {f"c = {c:g}": along(rows, "n", name_of(welfare, c)) for c in MULTIPLIERS}
+
+
+def verdict(rows: Sequence[Finding]) -> str:
+    """Return where caution pays, and the block's slopes, with intervals."""
+    block = _of(rows, "block")
+    told = [_block_sentence(block, name) for name in WELFARES if block]
+    for world in ("bandit", "chain"):
+        of = _of(rows, world)
+        told += [_savings(world, of, name) for name in WELFARES if of]
+    return " ".join(told)
+
+
+def _block_sentence(rows: Sequence[Finding], welfare: str) -> str:
+    worst, last = hardest(rows), max(knob(row, "n") for row in rows)
+    plain, careful = (name_of(welfare, c) for c in (0.0, 1.0))
+    ends = {
+        name: spread(interval([row.values[name] for row in where(rows, gap=FIXED, n=last)]))
+        for name in (plain, careful, f"{plain} worst", f"{careful} worst")
+    }
+    slopes = [spread(slope(worst, "n", name), 2) for name in (plain, careful)]
+    return (
+        f"Block, {welfare}: with {last} answers of each party at the gap {FIXED} the plug-in's "
+        f"regret is {ends[plain]} and that of c = 1 {ends[careful]} from the third action, "
+        f"{ends[f'{plain} worst']} and {ends[f'{careful} worst']} from the worst one; at the "
+        f"hardest gap the slopes of log regret are {slopes[0]} and {slopes[1]}."
+    )
+
+
+def _savings(world: str, rows: Sequence[Finding], welfare: str) -> str:
+    parts = []
+    for skew, of in _by(rows, "skew"):
+        saved = [r.values[name_of(welfare, 0.0)] - r.values[name_of(welfare, 1.0)] for r in of]
+        told = f"{spread(interval(_per_seed(of, saved)))} (best c {best_multiplier(of, welfare):g})"
+        parts.append(f"{told} at skew {skew:g}")
+    saves = ", ".join(parts)
+    return f"{world.capitalize()}, {welfare}: against c = 0, c = 1 saves {saves} of the optimum."
+
+
+def _per_seed(rows: Sequence[Finding], values: Sequence[float]) -> list[float]:
+    """Return the mean of each seed, whose places are not independent of each other."""
+    seeds: dict[int, list[float]] = {}
+    for row, value in zip(rows, values, strict=True):
+        seeds.setdefault(row.cell.seed, []).append(value)
+    return [float(np.mean(of)) for of in seeds.values()]
+
+
+def _of(rows: Iterable[Finding], world: str) -> list[Finding]:
+    return [row for row in rows if row.cell.env == world]
+
+
+def _by(rows: Sequence[Finding], axis: str) -> list[tuple]:
+    places = sorted({knob(row, axis) for row in rows}, reverse=axis == "skew")
+    return [(place, where(rows, **{axis: place})) for place in places]
+
+
+def _places(rows: Sequence[Finding]) -> list[tuple]:
+    return [(skew, n, of) for skew, some in _by(rows, "skew") for n, of in _by(some, "n")]
+
+
+def _mean(rows: Sequence[Finding], name: str) -> str:
+    return spread(interval(_per_seed(rows, [row.values[name] for row in rows])))
+
+
+def _short(value: float) -> float:
+    """Return three digits, which are small to keep; no regret is known better."""
+    return float(f"{value:.3g}")
