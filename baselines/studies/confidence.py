@@ -27,7 +27,7 @@ from baselines.plots import INK, figure_of, styled
 from baselines.rows import Cell, Finding
 from baselines.statistics import Estimate, interval
 from baselines.studies import asking
-from baselines.studies.grid import CYCLE, along, grid, knob, measured, spread, where
+from baselines.studies.grid import CYCLE, along, draw, grid, knob, mark, measured, spread, where
 from baselines.summary import Table
 from multiparty_envs.feedback import Comparisons
 from multiparty_envs.parties import Population, low_rank
@@ -191,21 +191,11 @@ def figure(rows: Sequence[Finding]) -> Figure:
     for axis, (method, answers) in zip(axes, kinds, strict=True):
         of = [row for row in where(rows, answers=answers) if row.cell.method == method]
         for way, colour in zip(WAYS, CYCLE, strict=False):
-            curve = along(of, "n", f"{way} held")
-            middle = [100 * each.value for each in curve.values()]
-            error = [[100 * (e.value - e.low) for e in curve.values()]] * 2
-            axis.errorbar(
-                list(curve),
-                middle,
-                np.nan_to_num(error),
-                marker="o",
-                markersize=3,
-                capsize=2,
-                color=colour,
-                label=way,
-            )
+            curve = along([_scaled(row, f"{way} held") for row in of], "n", f"{way} held")
+            draw(axis, way, curve, colour)
         axis.axhline(100 * NOMINAL, color=INK, linewidth=0.8, linestyle=":")
         axis.set_xscale("log")
+        mark(axis, [knob(row, "n") for row in of])
         axis.set_title(f"{method}, {answers} answers", fontsize=9)
         axis.set_xlabel("answers of a party")
     axes[0].set_ylabel("sets that hold the truth, %")

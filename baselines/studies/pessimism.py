@@ -12,8 +12,9 @@ occupancies; the last action is as the bandit's last arm.
 
 Rewards are fitted to each party alone. In the bandit and the chain the radius is the simultaneous
 bootstrap's at 95 %; in the block, where no second rare answer ever comes, it is the theory's, with
-the constant 3.4, at which the sets hold all five parties in about 95 % of the draws. Radii are multiplied by c: 0 is the plug-in, a
-negative c optimism. The chain's optimisation is concave for c >= 0 only, and has no optimism.
+the constant 3.4, at which the sets hold all five parties in about 95 % of the draws. Radii are
+multiplied by c: 0 is the plug-in, a negative c optimism. The chain's optimisation is concave for
+c >= 0 only, and has no optimism.
 
 Utilities count from each party's worst action in the bandit, from the behaviour policy in the
 chain, and in the block from the third action; there "worst" has the worst action instead. In the
@@ -34,14 +35,17 @@ import numpy as np
 from agents.coverage import coverage
 from agents.pessimism import choose, lower_bounds, solve_pessimistic, welfare_of_profiles
 from agents.planning import policy_returns
+from baselines.plots import figure_of, styled
 from baselines.rows import Cell, Finding
 from baselines.statistics import Estimate, interval
 from baselines.studies import asking
 from baselines.studies.grid import (
+    CYCLE,
     along,
-    curves_figure,
+    draw,
     grid,
     knob,
+    mark,
     measured,
     slope,
     spread,
@@ -84,7 +88,7 @@ FULL_GRID = {
     "block": {"gap": (*GAPS, "20/√n"), "n": tuple(50 * 2**k for k in range(9))},
     "chain": {"skew": (1.0, 0.3, 0.1, 0.03), "n": (25, 50, 100, 200, 400, 800)},
 }
-PARTIES, BLOCK_PARTIES, REPLICATES = 3, 5, 99
+PARTIES, BLOCK_PARTIES, REPLICATES, DRAWS = 3, 5, 99, 5
 BLOCK = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 """Features of the four actions."""
 BLOCK_REPEATS, BLOCK_CONSTANT = 20, 3.4
@@ -117,8 +121,16 @@ def name_of(welfare: str, multiplier: float) -> str:
 
 
 def in_bandit(seed: int, skew: float, n: int) -> dict[str, float]:
-    """Return regrets, tie rates and C* in the bandit."""
-    streams = Streams(seed)
+    """Return regrets, tie rates and C* in the bandit, mean over five draws of it."""
+    draws = (Streams(seed).child(number) for number in range(DRAWS))
+    return _mean_of([_in_bandit(streams, skew, n) for streams in draws])
+
+
+def _mean_of(draws: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([draw[name] for draw in draws])) for name in draws[0]}
+
+
+def _in_bandit(streams: Streams, skew: float, n: int) -> dict[str, float]:
     mdp = bandit(streams, skew)
     rng = streams.numpy("answers")
     answers = asking.about_actions(mdp, np.full(PARTIES, n), rng)
@@ -215,8 +227,12 @@ def _by_draw(sets: ConfidenceSets, reference: np.ndarray | None) -> np.ndarray:
 
 
 def in_chain(seed: int, skew: float, n: int) -> dict[str, float]:
-    """Return regrets of occupancies in the random Markov decision problem."""
-    streams = Streams(seed)
+    """Return regrets of occupancies in the random decision problem, mean over five draws of it."""
+    draws = (Streams(seed).child(number) for number in range(DRAWS))
+    return _mean_of([_in_chain(streams, skew, n) for streams in draws])
+
+
+def _in_chain(streams: Streams, skew: float, n: int) -> dict[str, float]:
     mdp = chain(streams, skew)
     rng = streams.numpy("answers")
     answers = asking.about_episodes(mdp, np.full(PARTIES, n), rng)
@@ -357,29 +373,37 @@ def hardest(rows: Iterable[Finding]) -> list[Finding]:
     ]
 
 
+@styled
 def figure(rows: Sequence[Finding]) -> Figure:
-    """Draw regret by n: the block at both gaps, and the bandit evenly and badly covered."""
-    panels, block = {}, _of(rows, "block")
-    if block:
-        panels[f"block, gap {FIXED}"] = _curves(where(block, gap=FIXED), "utilitarian")
-        panels["block, hardest gap"] = _curves(hardest(block), "utilitarian")
-    for skew, of in _by(_of(rows, "bandit"), "skew"):
-        panels[f"bandit, skew {skew:g}"] = _curves(of, "leximin")
-    return curves_figure(panels, x="answers of each party", y="regret")
-
-
-def _curves(rows: Sequence[Finding], welfare: str) -> dict[str, dict[float, Estimate]]:
-    return {f"c = {c:g}": along(rows, "n", name_of(welfare, c)) for c in MULTIPLIERS}
+    """Draw the block's regret by n for each c, and the bandit's by c for each skew."""
+    figure, axes = figure_of(1 + len(WELFARES), width=12.8, height=3.4)
+    worst, colours = hardest(_of(rows, "block")), dict(zip(MULTIPLIERS, CYCLE, strict=False))
+    for multiplier, colour in colours.items():
+        curve = along(worst, "n", name_of("utilitarian", multiplier))
+        draw(axes[0], f"c = {multiplier:g}", curve, colour)
+    axes[0].set(title="block, hardest gap, utilitarian", xscale="log", yscale="log")
+    axes[0].set(xlabel="answers of each party", ylabel="regret")
+    if worst:
+        mark(axes[0], [knob(row, "n") for row in worst])
+    for axis, name in zip(axes[1:], WELFARES, strict=True):
+        for (skew, of), colour in zip(_by(_of(rows, "bandit"), "skew"), CYCLE, strict=False):
+            curve = {c: _regret(of, name_of(name, c)) for c in MULTIPLIERS}
+            draw(axis, f"skew {skew:g}", curve, colour)
+        axis.set(title=f"bandit, {name}", xlabel="c, of the radius")
+    axes[0].set_ylim(bottom=1e-3)  # room for the legend
+    for axis in axes[:2]:
+        axis.legend(fontsize=7, ncols=2)
+    for axis in axes:
+        axis.title.set_fontsize(9)
+    return figure
 
 
 def verdict(rows: Sequence[Finding]) -> str:
     """Return where caution pays, and the block's slopes, with intervals."""
     block = _of(rows, "block")
     told = [_block_sentence(block, name) for name in WELFARES if block]
-    for world in ("bandit", "chain"):
-        of = _of(rows, world)
-        told += [_savings(world, of, name) for name in WELFARES if of]
-    return " ".join(told)
+    worlds = {world: _of(rows, world) for world in ("bandit", "chain")}
+    return " ".join(told + [_best_sentence(world, of) for world, of in worlds.items() if of])
 
 
 def _block_sentence(rows: Sequence[Finding], welfare: str) -> str:
@@ -398,14 +422,27 @@ def _block_sentence(rows: Sequence[Finding], welfare: str) -> str:
     )
 
 
-def _savings(world: str, rows: Sequence[Finding], welfare: str) -> str:
+def _best_sentence(world: str, rows: Sequence[Finding]) -> str:
     parts = []
     for skew, of in _by(rows, "skew"):
-        saved = [r.values[name_of(welfare, 0.0)] - r.values[name_of(welfare, 1.0)] for r in of]
-        told = f"{spread(interval(_per_seed(of, saved)))} (best c {best_multiplier(of, welfare):g})"
-        parts.append(f"{told} at skew {skew:g}")
-    saves = ", ".join(parts)
-    return f"{world.capitalize()}, {welfare}: against c = 0, c = 1 saves {saves} of the optimum."
+        saved = {c: _saved(of, c) for c in (0.5, 1.0)}
+        best = ", ".join(f"{best_multiplier(of, name):g} ({name})" for name in WELFARES)
+        parts.append(
+            f"at skew {skew:g} the best c is {best}, and against c = 0 a half saves "
+            f"{spread(saved[0.5])} and the full radius {spread(saved[1.0])}"
+        )
+    return f"{world.capitalize()}, mean over n and welfare: {'; '.join(parts)}."
+
+
+def _saved(rows: Sequence[Finding], multiplier: float) -> Estimate:
+    """Return the regret saved by c against the plug-in, mean over the welfare functions."""
+    saved = [
+        np.mean(
+            [row.values[name_of(w, 0.0)] - row.values[name_of(w, multiplier)] for w in WELFARES]
+        )
+        for row in rows
+    ]
+    return interval(_per_seed(rows, [float(value) for value in saved]))
 
 
 def _per_seed(rows: Sequence[Finding], values: Sequence[float]) -> list[float]:
@@ -430,7 +467,11 @@ def _places(rows: Sequence[Finding]) -> list[tuple]:
 
 
 def _mean(rows: Sequence[Finding], name: str) -> str:
-    return spread(interval(_per_seed(rows, [row.values[name] for row in rows])))
+    return spread(_regret(rows, name))
+
+
+def _regret(rows: Sequence[Finding], name: str) -> Estimate:
+    return interval(_per_seed(rows, [row.values[name] for row in rows]))
 
 
 def _short(value: float) -> float:
