@@ -5,14 +5,17 @@ import warnings
 import numpy as np
 import pytest
 
+from agents.coverage import trajectory_covariance
 from agents.pessimism import (
     choose,
     lower_bounds,
     pessimistic_value,
+    plan_steps,
     solve_pessimistic,
     welfare_of_profiles,
 )
 from agents.planning import policy_returns, solve, uniform_policy
+from multiparty_envs.envs.delivery import delivery
 from multiparty_envs.rewards.confidence import ConfidenceSets
 from multiparty_envs.welfare import Leximin, MaxMin, Nash, Scale, Utilitarian
 
@@ -216,6 +219,42 @@ def test_state_by_state_the_value_is_below_the_truth(welfare):
     drawn = utilities(features, sets.sample(500, np.random.default_rng(0)))
     taken = drawn[:, np.arange(4), found.action]
     assert (welfare_of_profiles(welfare, taken) >= found.value - 1e-9).all()
+
+
+@pytest.mark.parametrize("welfare", [*WELFARES, Leximin()], ids=lambda w: w.name)
+def test_the_welfare_of_steps_is_below_the_truth(random_world, welfare):
+    mdp = random_world(9, **SMALL)
+    sets = sets_around(mdp, 9)
+    bounds = lower_bounds(sets, mdp.feature_table, exact=True)
+    policy, value = plan_steps(mdp, bounds, welfare)
+    for theta in sets.sample(50, np.random.default_rng(0)):
+        worth = welfare_of_profiles(welfare, utilities(mdp.feature_table, theta[None])[0])
+        assert policy_returns(mdp, policy, worth[..., None])[0] >= value - 1e-9
+    upper, most = plan_steps(mdp, lower_bounds(sets.scaled(-1.0), mdp.feature_table), welfare)
+    assert upper.shape == policy.shape
+    assert most > value
+
+
+def test_one_step_is_planned_as_states_are_chosen(bandit):
+    bounds = np.random.default_rng(3).random((5, 4, 3))
+    policy, value = plan_steps(bandit(bounds), bounds, Nash())
+    chosen = choose(bounds, Nash(), bounds)
+    assert (policy[0].argmax(axis=1) == chosen.action).all()
+    assert value == pytest.approx(chosen.value.mean())
+
+
+@pytest.mark.parametrize("welfare", WELFARES, ids=lambda w: w.name)
+@pytest.mark.parametrize("size", [0.01, 0.3])
+def test_worlds_of_hundreds_of_states_are_solved_and_certified(welfare, size):
+    mdp = delivery()
+    metric = trajectory_covariance(mdp)
+    theta = np.asarray(mdp.population.theta)
+    spread = np.sqrt(np.einsum("dm,de,em->m", theta, metric, theta))
+    metric = metric + 1e-3 * np.trace(metric) * np.eye(len(metric))
+    sets = ConfidenceSets(theta, np.tile(metric, (mdp.num_parties, 1, 1)), size * spread)
+    found = solve_pessimistic(mdp, sets, welfare)
+    assert not found.stayed
+    assert found.gap <= 1e-6 * found.value
 
 
 def test_choices_are_the_best_by_brute_force():
