@@ -38,6 +38,7 @@ from baselines.rows import Cell, Finding
 from baselines.statistics import interval
 from baselines.studies import asking
 from baselines.studies.grid import along, curves_figure, grid, knob, measured, spread
+from baselines.studies.pessimism_worlds import WELFARES, bandit_features
 from baselines.summary import Table
 from multiparty_envs.dynamics import FiniteMDP
 from multiparty_envs.envs.linear_bandit import linear_bandit
@@ -47,7 +48,7 @@ from multiparty_envs.rewards.confidence import ConfidenceSets
 from multiparty_envs.rewards.likelihood_ratio import likelihood_ratio_bounds
 from multiparty_envs.rewards.radii import bootstrap_errors
 from multiparty_envs.streams import Streams
-from multiparty_envs.welfare import Leximin, Nash, Utilitarian, Welfare
+from multiparty_envs.welfare import Utilitarian
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,11 +63,6 @@ FULL_GRID = {"n": (25, 50, 100, 200, 400, 800, 1_600), "skew": (1.0, 0.1, 0.01, 
 SKEW = 0.01
 PARTIES, REPLICATES, HEADS, DELTA = 5, 99, 10, 0.05
 BETAS = (0.02, 0.1, 0.5)
-WELFARES: Mapping[str, Welfare] = {
-    "utilitarian": Utilitarian(),
-    "nash": Nash(),
-    "leximin": Leximin(),
-}
 BOUNDED = (
     "plug-in",
     "common radius",
@@ -132,12 +128,9 @@ def counts(n: int) -> np.ndarray:
 
 
 def bandit(streams: Streams, skew: float) -> FiniteMDP:
-    """Return 20 contexts of 4 arms, the last of which has a feature of its own that most mind."""
+    """Return the bandit of the study `pessimism` with five parties who agree more."""
     rng = streams.numpy("world")
-    features = np.zeros((20, 4, 5))
-    drawn = rng.standard_normal((20, 4, 4))
-    features[..., :4] = drawn / np.linalg.norm(drawn, axis=-1, keepdims=True)
-    features[:, -1, 4] = 1.0
+    features = bandit_features(rng)
     theta = (2.0 * rng.standard_normal((5, 1)) + rng.standard_normal((5, PARTIES))) / np.sqrt(5.0)
     theta[-1] -= 1.0
     return linear_bandit(features=features, theta=theta, coverage=skew)

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from baselines.rows import Cell
-from baselines.studies import asking, better_pessimism, confidence, pessimism
+from baselines.studies import (
+    asking,
+    better_pessimism,
+    confidence,
+    pessimism,
+    pessimism_worlds,
+)
 from baselines.studies.grid import grid, knob, slope
 from multiparty_envs.streams import Streams
 
@@ -138,7 +144,7 @@ def test_episodes_have_the_mean_that_the_tables_say():
     from agents.occupancy import World
     from agents.planning import policy_table
 
-    mdp = pessimism.chain(Streams(0), 0.3)
+    mdp = pessimism_worlds.chain(Streams(0), 0.3)
     start = np.random.default_rng(0).choice(6, 40_000)
     sums = asking.episodes(mdp, start, np.random.default_rng(1))
     world = World(mdp, mdp.feature_table)
