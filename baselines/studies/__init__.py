@@ -8,12 +8,15 @@ from types import ModuleType
 from multiparty_envs import expect
 
 STUDIES = {
+    "better-pessimism": "baselines.studies.better_pessimism",
+    "confidence": "baselines.studies.confidence",
     "delivery-conflict": "baselines.studies.delivery_conflict",
     "efficiency": "baselines.studies.efficiency",
     "finite-optima": "baselines.studies.finite_optima",
     "labels": "baselines.studies.labels",
     "loop": "baselines.studies.loop",
     "parity": "baselines.studies.parity",
+    "pessimism": "baselines.studies.pessimism",
     "travellers": "baselines.studies.travellers",
     "welfare": "baselines.studies.welfare",
 }
