@@ -14,7 +14,9 @@ from multiparty_envs.welfare import zero_normalised
 @pytest.fixture(scope="module")
 def rows():
     cells = [
-        cell for world in study.WORLDS for cell in grid.grid(world, 3, parties=(2,), n=(100, 10_000))
+        cell
+        for world in study.WORLDS
+        for cell in grid.grid(world, 3, parties=(2,), n=(100, 10_000))
     ]
     return [study.run(cell) for cell in cells]
 
