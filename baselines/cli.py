@@ -71,8 +71,8 @@ def study(
 ) -> None:
     """Answer one question by a grid of measurements: tables, a figure, an answer.
 
-    Studies: delivery-conflict, efficiency, finite-optima, labels, loop, low-rank, parity,
-    travellers, violation, welfare.
+    Studies: better-pessimism, confidence, delivery-conflict, efficiency, finite-optima, labels,
+    loop, low-rank, parity, pessimism, travellers, violation, welfare.
 
     Args:
         name: of the study.

@@ -29,7 +29,7 @@ def facts() -> dict[str, Any]:
         "command": shlex.join(["multiparty", *_typed]),
         "versions": versions(),
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "commit": commit(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }

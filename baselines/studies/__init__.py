@@ -8,6 +8,8 @@ from types import ModuleType
 from multiparty_envs import expect
 
 STUDIES = {
+    "better-pessimism": "baselines.studies.better_pessimism",
+    "confidence": "baselines.studies.confidence",
     "delivery-conflict": "baselines.studies.delivery_conflict",
     "efficiency": "baselines.studies.efficiency",
     "finite-optima": "baselines.studies.finite_optima",
@@ -15,6 +17,7 @@ STUDIES = {
     "loop": "baselines.studies.loop",
     "low-rank": "baselines.studies.low_rank",
     "parity": "baselines.studies.parity",
+    "pessimism": "baselines.studies.pessimism",
     "travellers": "baselines.studies.travellers",
     "violation": "baselines.studies.violation",
     "welfare": "baselines.studies.welfare",

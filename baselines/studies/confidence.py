@@ -1,225 +1,220 @@
-"""Learned policies of linear bandits, their lower bounds, and what the theory says of them.
+"""Do the confidence sets hold the truth as often as they say, for all parties at once?
 
-Theorem 4 and corollary 1 of [Zhong2024] bound tau(s) by M e C*(s) times a constant. With e = Gamma,
-the radius of the confidence sets, and the constant one that is the bound's shape. For pessimistic
-Nash policies the inequalities that hold whenever all weights are in their sets are, with c_m(a) the
-norm of the difference between an action's features and those of party m's least liked one, and
-x_m = 2 Gamma c_m(a) / u_m(a):
+Three parties of three features, each fitted by itself, or six parties of six features who share
+two directions, fitted jointly; normal features, rewards of length one, n answers a party (where
+they are "unequal", from half to one and a half times n). A cell simulates many sets of answers of
+one population and asks of each of them whether sets at 95 % hold all true rewards:
 
-* theorem 4: tau(s) <= max over dominating actions a of 1 / prod_m (1 - x_m)_+ - 1, which is at most
-  4 M Gamma max_m c_m / min_m u_m where sum_m x_m <= 1/2;
-* corollary 1: any move to a adds at most 2 Gamma sum_m c_m(a) prod_(k != m) u_k(a) to the product.
+* studentised: the parametric bootstrap in units of the learner's own standard errors, a radius a
+  party (`rewards.radii`).
+* plain: the same bootstrap without those units, one radius for all.
+* each: studentised, every party by itself; here the share of parties that are held.
+* oracle: one radius, from data sets simulated from the truth (`agents.calibration`).
+
+"K" is what the constant of the theory's formula would have to be for its radius to be the
+oracle's.
 """
 
 from __future__ import annotations
 
-from functools import cache
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agents.audits import dominated, dominating, pareto, refused
-from multiparty_envs.dynamics import FiniteMDP
-from multiparty_envs.envs.hard_bandit import hard_bandit
-from multiparty_envs.envs.linear_bandit import linear_bandit
-from multiparty_envs.faces import offline
-from multiparty_envs.rewards import Independent
+from agents.calibration import oracle_radius
+from baselines.plots import INK, figure_of, styled
+from baselines.rows import Cell, Finding
+from baselines.statistics import Estimate, interval
+from baselines.studies import asking
+from baselines.studies.grid import CYCLE, along, draw, grid, knob, mark, measured, spread, where
+from baselines.summary import Table
+from multiparty_envs.feedback import Comparisons
+from multiparty_envs.parties import Population, low_rank
+from multiparty_envs.rewards import Independent, LinearLearner, LowRank
+from multiparty_envs.rewards.confidence import distances, metric
+from multiparty_envs.rewards.radii import bootstrap_errors, theory_radius
 from multiparty_envs.streams import Streams
-from multiparty_envs.welfare import zero_normalised
 
-RULES = ("nash", "utilitarian", "leximin")
-KINDS = ("plug-in", "pessimistic")
-"""What is learned from answers."""
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-ORACLE = "oracle"
-DELTA = 0.1
-CALIBRATION = 40
-"""Simulated worlds and answers behind the radius."""
-
-LENGTH = 3.0
-"""Of the parties' weights in linear worlds."""
-
-MARGIN = 0.5
-"""By which the arms of a hard world differ."""
-
-RIDGE = 0.1
-"""Answers: keeps fits to few answers finite."""
-
-TRANSFERS = 30
-"""Contexts at which transfers are looked for, by linear programmes."""
-
-
-class Fit(NamedTuple):
-    """What was learned of M parties from n answers each."""
-
-    theta: np.ndarray  # [D, M]
-    inverse: np.ndarray  # [M, D, D], of Sigma_m + I / n
-    error: float  # max_m |theta_hat - theta|, in the norm of that matrix
+QUESTION = (
+    "How often do confidence sets at 95 % hold the true rewards of all parties at once, and how "
+    "large must they be?"
+)
+SHAPES = {"independent": (3, 3, 3), "low-rank": (6, 6, 2)}
+"""(D, M, R)."""
+GRID = {
+    "independent": {"n": (30, 60, 120), "answers": ("equal", "unequal")},
+    "low-rank": {"n": (40, 120), "answers": ("equal",)},
+}
+FULL_GRID = {
+    "independent": {"n": (30, 60, 120, 240, 480), "answers": ("equal", "unequal")},
+    "low-rank": {"n": (40, 80, 160, 320), "answers": ("equal", "unequal")},
+}
+DATA_SETS = {"independent": 100, "low-rank": 10}
+"""Of one cell: with ten seeds 1,000, and 100 of the learner that is fitted jointly."""
+REPLICATES = {"independent": 99, "low-rank": 39}
+WAYS = ("studentised", "plain", "each", "oracle")
+NOMINAL = 0.95
 
 
-def measure(kind: str, seed: int, parties: int, n: int) -> dict[str, float]:
-    """Return every measure of every policy, and what the theory says of pessimistic Nash ones."""
-    world = build(kind, seed, parties, n)
-    found, gamma = fit(world, n, Streams(seed).key(f"answers {n}")), radius(kind, parties, n)
-    u = zero_normalised(world.party_table)
-    fitted = zero_normalised(world.feature_table @ found.theta)
-    low = lower_bounds(world.feature_table, found, gamma)
-    values = {"radius": gamma, "covered": float(found.error <= gamma)}
-    for rule in RULES:
-        for name, seen in ((ORACLE, u), ("plug-in", fitted), ("pessimistic", low)):
-            chosen = choose(seen, fitted, rule)
-            for measured, value in _measures(u, chosen).items():
-                values[f"{name} {rule} {measured}"] = value
-    chosen = choose(low, fitted, "nash")
-    values["ties"] = float((np.ptp(_worth(low, "nash"), axis=1) < 1e-12).mean())
-    values |= _theory(world, found, gamma, u, chosen)
-    return {name: float(f"{value:.4g}") for name, value in values.items()}
-
-
-def _measures(u: np.ndarray, chosen: np.ndarray) -> dict[str, float]:
-    """Return the means over contexts of what the chosen actions [S] lack."""
-    chances = np.eye(u.shape[1])[chosen]
-    tau = pareto(u, chances)
-    few = slice(TRANSFERS)
-    gain = refused(u[few], chances[few], mixtures=True) / u[few].prod(axis=-1).max(axis=1)
-    return {
-        "pareto": float(_share(tau).mean()),
-        "ex-post": float(dominated(u)[np.arange(len(u)), chosen].mean()),
-        "pigou": float(gain.mean()),
-    }
-
-
-def _share(tau: np.ndarray) -> np.ndarray:
-    """Return tau / (1 + tau), one where tau is infinite."""
-    return 1.0 - 1.0 / (1.0 + tau)
-
-
-def _theory(
-    world: FiniteMDP, found: Fit, gamma: float, u: np.ndarray, chosen: np.ndarray
-) -> dict[str, float]:
-    """Return the bounds for a pessimistic Nash policy, and whether they hold in every context."""
-    rows = np.arange(len(u))
-    chances = np.eye(u.shape[1])[chosen]
-    tau, bound = pareto(u, chances), theorem_four(world, found, gamma, chosen)
-    gain = np.maximum(u.prod(axis=-1) - u.prod(axis=-1)[rows, chosen][:, None], 0.0)
-    most = corollary_one(world, found, gamma)
-    shape = world.num_parties * gamma * concentratability(world, found, chosen)
-    return {
-        "bound": float(shape.mean()),
-        "tau": float(np.minimum(tau, 10.0).mean()),
-        "theorem 4": float((tau <= bound * (1.0 + 1e-9) + 1e-9).all()),
-        "corollary 1": float((gain <= most * (1.0 + 1e-9) + 1e-12).all()),
-        "shape holds": float((tau <= shape).all()),
-        "finite": float(np.isfinite(bound[tau > 0.0]).mean()) if (tau > 0.0).any() else np.nan,
-    }
-
-
-def build(kind: str, seed: int, parties: int, n: int) -> FiniteMDP:
-    """Return a drawn world, for n answers of each party."""
-    if kind == "four-action":
-        return hard_bandit(
-            block=kind, rank=3, distinct=False, num_parties=parties, answers=n, seed=seed
-        )
-    if kind == "hard":
-        return hard_bandit(rank=12, num_parties=parties, coverage=8.0, margin=MARGIN, seed=seed)
-    drawn = linear_bandit(
-        num_contexts=200, num_actions=6, num_features=6, num_parties=parties, rank=2, seed=seed
-    )
-    theta = LENGTH * np.asarray(drawn.population.theta)
-    return linear_bandit(features=drawn.feature_table, theta=theta)
-
-
-def fit(world: FiniteMDP, n: int, seed: int) -> Fit:
-    """Return what n answers of every party tell."""
-    data = offline(world, n, seed)
-    order = np.argsort(data.party, kind="stable")
-    difference = data.differences()[order].reshape(world.num_parties, n, -1)
-    sigma = difference.swapaxes(1, 2) @ difference / n + np.eye(world.num_features) / n
-    theta = Independent(ridge=RIDGE).fit(data).theta_
-    off = (theta - np.asarray(world.population.theta)).T
-    error = np.sqrt(np.einsum("md,mde,me->m", off, sigma, off)).max()
-    return Fit(theta, np.linalg.inv(sigma), float(error))
-
-
-@cache
-def radius(kind: str, parties: int, n: int) -> float:
-    """Return Gamma: in so many worlds and answers, all weights are in their sets with 1 - DELTA.
-
-    As a conformal quantile, so that a further world is covered with that chance.
-    """
-    streams = Streams(0)
-    errors = [
-        fit(build(kind, key, parties, n), n, key).error
-        for key in (streams.key(f"radius {i}") for i in range(CALIBRATION))
+def cells(seeds: int, full: bool = False) -> list[Cell]:
+    """Return every place of each learner's grid."""
+    axes = FULL_GRID if full else GRID
+    return [
+        cell for learner, knobs in axes.items() for cell in grid("sets", seeds, (learner,), **knobs)
     ]
-    place = int(np.ceil((CALIBRATION + 1) * (1.0 - DELTA))) - 1
-    return float(np.sort(errors)[place])
 
 
-def lower_bounds(features: np.ndarray, found: Fit, gamma: float) -> np.ndarray:
-    """Return lower confidence bounds [S, A, M] of the zero-normalised utilities, at least zero.
-
-    Any action may stand for the least liked one: the one that gives the highest bound does.
-    """
-    difference = features[:, :, None] - features[:, None]  # [S, A, A, D]
-    size = norms(difference, found.inverse)
-    return (difference @ found.theta - gamma * size).max(axis=2)
+def run(cell: Cell) -> Finding:
+    """Simulate data sets of one population, and ask of each whether its sets hold the truth."""
+    return measured(
+        cell, lambda seed, n, answers: coverage_of(cell.method, seed, n, answers == "unequal")
+    )
 
 
-def norms(vectors: np.ndarray, inverse: np.ndarray) -> np.ndarray:
-    """Return the norms [..., M] of vectors [..., D] in the parties' matrices [M, D, D]."""
-    square = np.einsum("...d,mde,...e->...m", vectors, inverse, vectors, optimize=True)
-    return np.sqrt(np.maximum(square, 0.0))
+def coverage_of(name: str, seed: int, n: int, unequal: bool) -> dict[str, float]:
+    """Return how often each way's sets held, and the mean radius of each."""
+    streams, learner = Streams(seed), make(name)
+    population = people(name, streams)
+    spread_of = np.linspace(0.5, 1.5, population.num_parties) if unequal else 1.0
+    counts = np.rint(n * spread_of * np.ones(population.num_parties)).astype(np.int64)
+    truth = np.asarray(population.theta)
+
+    def simulate(number: int) -> Comparisons:
+        return answers_of(population, counts, streams.child(number).numpy("answers"))
+
+    radius = {"oracle": oracle_radius(simulate, make(name), truth, repetitions=199)}
+    held: dict[str, list[float]] = {way: [] for way in WAYS}
+    size: dict[str, list[float]] = {way: [] for way in WAYS}
+    for number in range(1_000, 1_000 + DATA_SETS[name]):
+        data = simulate(number)
+        errors = distances(metric(data), learner.fit(data).theta_ - truth)
+        rng = streams.child(number).numpy("bootstrap")
+        drawn = bootstrap_errors(learner, data, rng, replicates=REPLICATES[name])
+        radius["studentised"] = drawn.radius()
+        radius["plain"] = drawn.radius(studentised=False)
+        radius["each"] = drawn.radius(simultaneous=False)
+        for way in WAYS:
+            inside = errors <= radius[way]
+            held[way].append(float(inside.mean() if way == "each" else inside.all()))
+            size[way].append(float(radius[way].mean()))
+    features, _, rank = SHAPES[name]
+    theory = theory_radius(counts, num_features=features, rank=rank).mean()
+    found = {f"{way} held": float(np.mean(held[way])) for way in WAYS}
+    found |= {f"{way} radius": float(np.mean(size[way])) for way in WAYS}
+    return found | {"K": float(radius["oracle"].mean() / theory)}
 
 
-def choose(seen: np.ndarray, fitted: np.ndarray, rule: str) -> np.ndarray:
-    """Return the best action [S] by seen utilities [S, A, M]; the fitted ones break ties."""
-    worth, other = _worth(seen, rule), _worth(fitted, rule)
-    best = worth >= worth.max(axis=1, keepdims=True) - 1e-12
-    return np.where(best, other, -np.inf).argmax(axis=1)
+def make(name: str) -> LinearLearner:
+    """Return the learner, of the true rank."""
+    return LowRank(rank=SHAPES[name][2]) if name == "low-rank" else Independent()
 
 
-def _worth(u: np.ndarray, rule: str) -> np.ndarray:
-    if rule == "nash":
-        return u.prod(axis=-1)
-    return u.mean(axis=-1) if rule == "utilitarian" else u.min(axis=-1)
+def people(name: str, streams: Streams) -> Population:
+    """Return parties whose rewards have length one."""
+    drawn = low_rank(*SHAPES[name], streams=streams)
+    theta = np.asarray(drawn.theta)
+    return Population(theta / np.linalg.norm(theta, axis=0))
 
 
-def theorem_four(world: FiniteMDP, found: Fit, gamma: float, chosen: np.ndarray) -> np.ndarray:
-    """Return the largest tau [S] that actions which dominate the chosen ones can mean."""
-    u = zero_normalised(world.party_table)
-    better = dominating(u, np.eye(u.shape[1])[chosen])
-    off = 2.0 * gamma * _to_the_least(world, found)
-    left = np.divide(u - off, u, out=np.zeros_like(u), where=u > 0.0)
-    kept = np.clip(left, 0.0, 1.0).prod(axis=-1)
-    with np.errstate(divide="ignore"):
-        return np.where(better, 1.0 / kept - 1.0, 0.0).max(axis=1)
+def answers_of(population: Population, counts: np.ndarray, rng: np.random.Generator) -> Comparisons:
+    """Return answers of each party about its own pairs, of standard normal differences."""
+    party = np.repeat(np.arange(len(counts)), counts)
+    features = rng.standard_normal((2 * len(party), population.num_features)) / np.sqrt(2.0)
+    place = np.arange(len(party))
+    pairs = (place, place + len(party))
+    return asking.asked(population, asking.segments(features), pairs, party, rng)
 
 
-def corollary_one(world: FiniteMDP, found: Fit, gamma: float) -> np.ndarray:
-    """Return [S, A]: the most that a move to an action can add to the Nash product."""
-    u = zero_normalised(world.party_table)
-    parties = u.shape[-1]
-    others = np.stack([np.delete(u, m, axis=-1).prod(axis=-1) for m in range(parties)], axis=-1)
-    return 2.0 * gamma * (_to_the_least(world, found) * others).sum(axis=-1)
+def score(row: Finding) -> float:
+    """Return 1 - the distance of the studentised sets' coverage from 95 % over 5 %, in [0, 1]."""
+    missed = abs(row.values["studentised held"] - NOMINAL) / (1.0 - NOMINAL)
+    return float(np.clip(1.0 - missed, 0.0, 1.0))
 
 
-def _to_the_least(world: FiniteMDP, found: Fit) -> np.ndarray:
-    """Return c [S, A, M], the norm of an action's features less the party's least liked one's."""
-    table, least = world.feature_table, world.party_table.argmin(axis=1)  # [S, M]
-    worst = np.take_along_axis(table[:, :, None], least[:, None, :, None], axis=1)[:, 0]  # [S,M,D]
-    difference = table[:, :, None] - worst[:, None]
-    return np.sqrt(np.einsum("samd,mde,same->sam", difference, found.inverse, difference))
+def tables(rows: Sequence[Finding]) -> list[Table]:
+    """Return coverage in percent and mean radii, by learner and number of answers."""
+    places = _places(rows)
+    columns = ("learner", "n", "answers", "data sets", *WAYS)
+    held = tuple(
+        (*place, _sets(of), *(_percent(of, f"{way} held") for way in WAYS)) for place, of in places
+    )
+    sizes = tuple(
+        (
+            *place,
+            *(spread(_over_seeds(of, f"{way} radius")) for way in WAYS),
+            spread(_over_seeds(of, "K")),
+        )
+        for place, of in places
+    )
+    return [
+        Table("Sets at 95 % that hold all parties' truth (each: a party's), %", columns, held),
+        Table("Mean radius", ("learner", "n", "answers", *WAYS, "K"), sizes),
+    ]
 
 
-def concentratability(world: FiniteMDP, found: Fit, chosen: np.ndarray) -> np.ndarray:
-    """Return C*(s) [S] as printed: over the optimal action, each party's least liked, the chosen.
+def _places(rows: Sequence[Finding]) -> list[tuple[tuple[str, str, str], list[Finding]]]:
+    keys = dict.fromkeys((row.cell.method, knob(row, "answers"), knob(row, "n")) for row in rows)
+    return [
+        (
+            (method, f"{n}", answers),
+            [r for r in where(rows, answers=answers, n=n) if r.cell.method == method],
+        )
+        for method, answers, n in keys
+    ]
 
-    The chosen action stands for the least liked one under the pessimistic weights, which depends
-    on the optimum of the inner problem.
-    """
-    u = zero_normalised(world.party_table)
-    rows, size = np.arange(len(u)), norms(world.feature_table, found.inverse)  # [S, A, M]
-    best = size[rows, u.prod(axis=-1).argmax(axis=1)]
-    least = np.take_along_axis(size, u.argmin(axis=1)[:, None], axis=1)[:, 0]
-    return np.maximum(np.maximum(best, least), size[rows, chosen]).max(axis=-1)
+
+def _sets(rows: Sequence[Finding]) -> str:
+    return f"{DATA_SETS[rows[0].cell.method] * len(rows)}"
+
+
+def _over_seeds(rows: Sequence[Finding], value: str) -> Estimate:
+    return interval([row.values[value] for row in rows])
+
+
+def _percent(rows: Sequence[Finding], value: str) -> str:
+    return spread(_over_seeds([_scaled(row, value) for row in rows], value), 1)
+
+
+def _scaled(row: Finding, value: str) -> Finding:
+    return Finding(row.cell, {value: 100.0 * row.values[value]}, row.seconds)
+
+
+@styled
+def figure(rows: Sequence[Finding]) -> Figure:
+    """Draw how often sets hold by n, a panel for each learner and way of answering."""
+    kinds = list(dict.fromkeys((row.cell.method, knob(row, "answers")) for row in rows))
+    figure, axes = figure_of(len(kinds), width=1.2 + 2.8 * len(kinds), height=3.2)
+    for axis, (method, answers) in zip(axes, kinds, strict=True):
+        of = [row for row in where(rows, answers=answers) if row.cell.method == method]
+        for way, colour in zip(WAYS, CYCLE, strict=False):
+            curve = along([_scaled(row, f"{way} held") for row in of], "n", f"{way} held")
+            draw(axis, way, curve, colour)
+        axis.axhline(100 * NOMINAL, color=INK, linewidth=0.8, linestyle=":")
+        axis.set_xscale("log")
+        mark(axis, [knob(row, "n") for row in of])
+        axis.set_title(f"{method}, {answers} answers", fontsize=9)
+        axis.set_xlabel("answers of a party")
+    axes[0].set_ylabel("sets that hold the truth, %")
+    axes[0].legend()
+    return figure
+
+
+def verdict(rows: Sequence[Finding]) -> str:
+    """Return the coverage of the bootstrap's sets over everything, a sentence a learner."""
+    told = []
+    for name in dict.fromkeys(row.cell.method for row in rows):
+        of = [row for row in rows if row.cell.method == name]
+        shares = {way: _percent(of, f"{way} held") for way in WAYS}
+        saved = 1.0 - np.mean(
+            [r.values["studentised radius"] / r.values["plain radius"] for r in of]
+        )
+        told.append(
+            f"{name.capitalize()}: studentised sets hold all parties in {shares['studentised']} % "
+            f"of {_sets(of)} data sets, plain ones in {shares['plain']} %, with radii that are "
+            f"{100 * saved:.0f} % smaller; the oracle's in {shares['oracle']} %."
+        )
+    return " ".join(told)

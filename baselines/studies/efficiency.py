@@ -26,7 +26,7 @@ import numpy as np
 from baselines.rows import Cell, Finding
 from baselines.statistics import Estimate, interval
 from baselines.studies import grid
-from baselines.studies.confidence import DELTA, KINDS, ORACLE, RULES, measure
+from baselines.studies.learned_policies import DELTA, KINDS, ORACLE, RULES, measure
 from baselines.summary import Table
 from multiparty_envs.streams import Streams
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
 
-from baselines.studies import confidence, find_study, grid
+from agents.pessimism import lower_bounds
 from baselines.studies import efficiency as study
+from baselines.studies import find_study, grid, learned_policies
 from multiparty_envs.envs.linear_bandit import linear_bandit
 from multiparty_envs.streams import Streams
 from multiparty_envs.welfare import zero_normalised
@@ -14,7 +14,9 @@ from multiparty_envs.welfare import zero_normalised
 @pytest.fixture(scope="module")
 def rows():
     cells = [
-        cell for world in study.WORLDS for cell in grid.grid(world, 3, parties=(2,), n=(100, 1_000))
+        cell
+        for world in study.WORLDS
+        for cell in grid.grid(world, 3, parties=(2,), n=(100, 10_000))
     ]
     return [study.run(cell) for cell in cells]
 
@@ -35,7 +37,7 @@ def test_oracles_are_efficient(rows):
 def test_more_answers_leave_less_lacking(rows):
     wide = [row for row in rows if row.cell.env != "four-action"]
     lacking = [
-        np.mean([1.0 - study.score(row) for row in grid.where(wide, n=n)]) for n in (100, 1_000)
+        np.mean([1.0 - study.score(row) for row in grid.where(wide, n=n)]) for n in (100, 10_000)
     ]
     assert lacking[1] < lacking[0]
 
@@ -58,38 +60,12 @@ def test_no_number_of_answers_helps_in_the_four_action_block(rows):
     assert all(v["plug-in nash pareto"] == v["pessimistic nash pareto"] for v in lacking)
 
 
-def test_lower_bounds_are_those_of_the_ellipsoids():
-    world = linear_bandit(num_contexts=4, num_actions=3, num_features=3, num_parties=2, rank=2)
-    found, gamma = confidence.fit(world, 200, 0), 0.3
-    low = confidence.lower_bounds(world.feature_table, found, gamma)
-    assert (low >= 0.0).all()
-    # the least of theta.x over the surface of the set, at many points, for one action's best bound
-    rng = np.random.default_rng(0)
-    for m in range(2):
-        ball = rng.standard_normal((20_000, 3))
-        ball /= np.linalg.norm(ball, axis=1, keepdims=True)
-        root = np.linalg.cholesky(found.inverse[m])
-        thetas = found.theta[:, m] + gamma * ball @ root.T
-        x = world.feature_table[0, :, None] - world.feature_table[0]  # [A, A, D]
-        least = (x @ thetas.T).min(axis=-1).max(axis=1)
-        assert_allclose(low[0, :, m], least, atol=2e-2)
-        # what the party truly gains is no less, whichever weights of the set are its own
-        gains = world.feature_table[0] @ thetas.T
-        assert (gains - gains.min(axis=0) >= low[0, :, m, None] - 1e-9).all()
-
-
-def test_ties_of_bounds_are_broken_by_the_fit():
-    seen, fitted = np.zeros((1, 3, 2)), np.array([[[1.0, 1.0], [2.0, 2.0], [0.0, 3.0]]])
-    assert confidence.choose(seen, fitted, "nash").tolist() == [1]
-    assert confidence.choose(fitted, seen, "utilitarian").tolist() == [1]
-
-
 def instance(seed):
     """A small random world of three parties."""
     drawn = linear_bandit(
         num_contexts=10, num_actions=5, num_features=4, num_parties=3, rank=2, seed=seed
     )
-    theta = confidence.LENGTH * np.asarray(drawn.population.theta)
+    theta = learned_policies.LENGTH * np.asarray(drawn.population.theta)
     return linear_bandit(features=drawn.feature_table, theta=theta)
 
 
@@ -101,20 +77,20 @@ def test_theorem_4_and_corollary_1_hold_on_random_instances():
     """
     delta, n, streams = 0.1, 1_000, Streams(1)
     errors = [
-        confidence.fit(instance(key), n, key).error
+        learned_policies.fit(instance(key), n, key).error
         for key in (streams.key(f"calibration {i}") for i in range(400))
     ]
     gamma = float(np.quantile(errors, 1.0 - delta))
     covered, four, one, naive, informative = [], [], [], [], []
     for key in (streams.key(f"instance {i}") for i in range(200)):
         world = instance(key)
-        found = confidence.fit(world, n, streams.key(f"answers {key}"))
+        found = learned_policies.fit(world, n, streams.key(f"answers {key}"))
         u = zero_normalised(world.party_table)
-        fitted = zero_normalised(world.feature_table @ found.theta)
-        low = confidence.lower_bounds(world.feature_table, found, gamma)
-        chosen = confidence.choose(low, fitted, "nash")
-        told = confidence._theory(world, found, gamma, u, chosen)
-        none = confidence._theory(world, found, 1e-3 * gamma, u, chosen)
+        fitted = zero_normalised(world.feature_table @ found.sets.theta)
+        low = lower_bounds(found.sets.with_radius(gamma), world.feature_table)
+        chosen = learned_policies.chosen_by("nash", low, fitted)
+        told = learned_policies._theory(world, found, gamma, u, chosen)
+        none = learned_policies._theory(world, found, 1e-3 * gamma, u, chosen)
         covered.append(found.error <= gamma)
         four.append(told["theorem 4"] == 1.0)
         one.append(told["corollary 1"] == 1.0)

@@ -1,20 +1,24 @@
 """Pages of results: every number of their tables is what the rows beside them give."""
 
 import csv
+import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from baselines.methods import SINGLE, WELFARES
+from baselines.jobs import rebuild
+from baselines.methods import SINGLE
 from baselines.statistics import interval
-from baselines.studies import finite_optima
-from baselines.studies.loop import METHODS
+from baselines.store import RunFolder
+from baselines.studies import find_study, finite_optima, loop
 from baselines.summary import short
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 PAGES = sorted(page.stem for page in RESULTS.glob("*.md"))
+FOLDERS = sorted(page.parent.name for page in RESULTS.glob("*/manifest.json"))
 
 
 def rows_of(name):
@@ -80,49 +84,45 @@ def test_travellers_shows_the_rows():
                 assert shown == pytest.approx([values.mean(), error], abs=6e-4), (panel, learner)
 
 
-def test_loop_shows_the_rows():
-    _, rows = rows_of("loop")
-    ((_, table),) = tables_of("loop")
-    assert list(table) == list(METHODS) == list(dict.fromkeys(row["method"] for row in rows))
-    single = np.array(column(rows, "worst_off", method=SINGLE))
-    for method, cells in table.items():
-        worst = np.array(column(rows, "worst_off", method=method))
-        share = column(rows, "share_of_max_min", method=method)
-        gain = "–" if method == SINGLE else short(interval(worst - single))
-        found = [short(interval(worst)), short(interval(share)), f"{min(share):.2f}", gain]
-        assert cells == found, method
+@pytest.mark.parametrize("name", FOLDERS)
+def test_folders_show_their_rows(name, tmp_path):
+    """Page and answer are what the rows give, and the command on them is what a user types."""
+    kept = RESULTS / name
+    shutil.copytree(kept, tmp_path / name)
+    page = rebuild(tmp_path / name)
+    assert page.read_text(encoding="utf-8") == (kept / "README.md").read_text(encoding="utf-8")
+    manifest = json.loads((kept / "manifest.json").read_text(encoding="utf-8"))
+    command = rf"multiparty study {name} --seeds \d+ (--workers \d )?--out docs/results/{name}"
+    assert re.fullmatch(command, manifest["command"])
+    study, config = find_study(name), manifest["config"]
+    cells = {cell.key for cell in study.cells(config["seeds"])}
+    assert cells == {row.cell.key for row in RunFolder.load(kept).rows}
+
+
+def test_studies_that_have_results_are_told_about():
+    told = (RESULTS.parent / "studies.md").read_text(encoding="utf-8")
+    for name in (*PAGES, *FOLDERS):
+        assert f"\n## {name}\n" in told
+        assert f"(results/{name}" in told
 
 
 def test_loop_shows_what_it_must():
-    _, rows = rows_of("loop")
-    assert {row["answers_fitted"] for row in rows} == {"2000"}
-    assert max(column(rows, "worst_off", method=SINGLE)) < 0.1
+    rows = RunFolder.load(RESULTS / "loop").rows
+    single = [row.worst for row in rows if row.cell.method == SINGLE]
+    assert max(single) < 0.1
+    assert {row.labels for row in rows} == {2_000}
     for method in ("mixture+max-min", "low-rank of rank 2+max-min"):
-        share = interval(column(rows, "share_of_max_min", method=method))
+        share = interval([loop.score(row) for row in rows if row.cell.method == method])
         assert share.runs >= 10
         assert share.low >= 0.85, method
 
 
-def test_loop_tells_how_often_the_size_was_misjudged():
-    _, rows = rows_of("loop")
-    sizes = column(rows, "size", method="low-rank+max-min")
-    assert (sizes.count(1), sizes.count(2)) == (4, 6)
-    sizes = column(rows, "size", method="mixture+max-min")
-    assert (sizes.count(2), sizes.count(3)) == (9, 1)
-
-
-def test_finite_optima_shows_the_rows_and_what_it_must():
-    _, rows = rows_of("finite-optima")
-    ((_, table),) = tables_of("finite-optima")
-    assert list(table) == list(finite_optima.ENVS)
-    for env, cells in table.items():
-        columns = [
-            [column(rows, measure, environment=env, welfare=welfare) for welfare in WELFARES]
-            for measure in ("optimum", "share")
-        ]
-        optima, shares = (np.array(values) for values in columns)
-        shown = [*optima.mean(axis=1), *shares.mean(axis=1), *shares.min(axis=1)]
-        assert cells == [f"{number:.3f}" for number in shown], env
-        assert shares.shape == (3, 5)
-        assert (shares.mean(axis=1) >= finite_optima.MEAN).all()
-        assert (shares >= finite_optima.WORST).all()
+def test_finite_optima_shows_what_it_must():
+    rows = RunFolder.load(RESULTS / "finite-optima").rows
+    groups = {(row.cell.env, row.cell.method): [] for row in rows}
+    for row in rows:
+        groups[row.cell.env, row.cell.method].append(finite_optima.score(row))
+    shares = np.array(list(groups.values()))
+    assert shares.shape == (12, 5)
+    assert (shares.mean(axis=1) >= finite_optima.MEAN).all()
+    assert (shares >= finite_optima.WORST).all()
