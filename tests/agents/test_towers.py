@@ -32,9 +32,9 @@ def networks(made, hidden):
     for start, outputs in ((0, 3), (made.split, 4)):
         network, rest = mlp((5, *hidden, outputs)), made.vector[start:].clone()
         for layer in list(network)[::2]:
-            sizes = layer.weight.numel(), layer.out_features
+            sizes = layer.weight.numel(), len(layer.bias)
             weight, bias = rest[: sum(sizes)].split(sizes)
-            layer.weight.data = weight.view(layer.in_features, layer.out_features).T
+            layer.weight.data = weight.view(layer.weight.shape[::-1]).T
             layer.bias.data, rest = bias, rest[sum(sizes) :]
         result.append(network)
     return result
