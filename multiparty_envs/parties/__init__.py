@@ -7,12 +7,13 @@ from multiparty_envs.parties.generators import (
     conflict,
     dirichlet_traits,
     from_table,
-    low_rank,
+    zipf_shares,
 )
 from multiparty_envs.parties.plackett_luce import PlackettLuce
 from multiparty_envs.parties.population import Population
 from multiparty_envs.parties.preference_matrices import PreferenceMatrices
 from multiparty_envs.parties.ratings import Ratings
+from multiparty_envs.parties.subspaces import low_rank
 
 __all__ = [
     "Behaviour",
@@ -27,4 +28,5 @@ __all__ = [
     "dirichlet_traits",
     "from_table",
     "low_rank",
+    "zipf_shares",
 ]

@@ -1,4 +1,4 @@
-"""Ways to draw or build a population."""
+"""Ways to draw or build a population; `subspaces` has those of low rank."""
 
 from __future__ import annotations
 
@@ -16,56 +16,6 @@ from multiparty_envs.streams import Streams
 
 STREAM = "parties"
 """Name of the random stream that all of them draw from."""
-
-
-def low_rank(
-    num_features: int,
-    num_parties: int,
-    rank: int,
-    *,
-    streams: Streams,
-    norm: float = 1.0,
-    outside: float = 0.0,
-    choice: ChoiceModel | None = None,
-) -> Population:
-    """Draw parties that share a few directions: theta_m = U alpha_m, U orthonormal.
-
-    U is spread evenly over all subspaces, alpha_m over the sphere of radius `norm`.
-    Source: [Zhong2024], assumption 2.
-
-    Args:
-        num_features: D.
-        num_parties: M.
-        rank: R, at most D; more than M is of no use and refused.
-        streams: where to draw from.
-        norm: length of every theta_m.
-        outside: share of the squared length that lies outside the shared directions, in [0, 1];
-            above 0 the assumption is broken, and basis and coefficients are not given.
-        choice: how they answer; `BradleyTerryLuce()` if not given.
-
-    Raises:
-        ValueError: when a knob is out of range.
-    """
-    expect.integer(num_features, name="num_features", low=1)
-    expect.integer(num_parties, name="num_parties", low=1)
-    expect.integer(rank, name="rank", low=1, high=min(num_features, num_parties))
-    expect.number(norm, name="norm", low=0.0, high=np.inf, open_=True)
-    expect.number(outside, name="outside", low=0.0, high=1.0)
-    if outside > 0.0 and rank == num_features:
-        raise ValueError(f"outside should be 0 when rank is num_features, is {outside}")
-    rng = streams.numpy(STREAM)
-    # a QR decomposition gives even directions only with the signs of the diagonal taken out
-    full, triangle = np.linalg.qr(rng.standard_normal((num_features, num_features)))
-    full = full * np.sign(np.diag(triangle))
-    basis, rest = full[:, :rank], full[:, rank:]
-    coefficients = norm * _even_directions(rng, rank, num_parties)
-    answers = choice or BradleyTerryLuce()
-    if outside == 0.0:
-        theta = basis @ coefficients
-        return Population(theta, choice=answers, basis=basis, coefficients=coefficients)
-    strange = norm * _even_directions(rng, num_features - rank, num_parties)
-    shared = np.sqrt(1.0 - outside) * basis @ coefficients
-    return Population(shared + np.sqrt(outside) * rest @ strange, choice=answers)
 
 
 def clusters(
@@ -216,10 +166,20 @@ def from_table(
     )
 
 
-def _even_directions(rng: np.random.Generator, size: int, count: int) -> np.ndarray:
-    """Draw unit vectors, evenly over the sphere: [size, count]."""
-    drawn = rng.standard_normal((size, count))
-    return drawn / np.linalg.norm(drawn, axis=0)
+def zipf_shares(num_parties: int, exponent: float) -> np.ndarray:
+    """Return [M] shares of the answers that fall as a power of a party's place: Zipf's law.
+
+    Args:
+        num_parties: M.
+        exponent: 0 (all alike) or more; at 1 the second gives half as many as the first.
+
+    Raises:
+        ValueError: when a knob is out of range.
+    """
+    expect.integer(num_parties, name="num_parties", low=1)
+    expect.number(exponent, name="exponent", low=0.0, high=100.0)
+    weight = np.arange(1.0, num_parties + 1) ** -exponent
+    return weight / weight.sum()
 
 
 def _dirichlet(rng: np.random.Generator, size: int, count: int, concentration: float) -> np.ndarray:

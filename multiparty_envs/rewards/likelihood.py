@@ -69,6 +69,18 @@ class Likelihood:
         sums = (value, self._slopes(chosen.chance), self._information(chosen.curvature))
         return Terms(*map(self._per_party, sums))
 
+    def second_moments(self) -> np.ndarray:
+        """Return [M, D, D], the sum over a party's choices of the mean of x x' over all pairs.
+
+        x is the difference of two alternatives' features; two alternatives are one pair.
+        """
+        others = self._available.sum(axis=-1, keepdims=True)  # [Q, B, 1], the reference left out
+        pairs = np.maximum(others * (others + 1) / 2, 1.0)[..., None]
+        both = self._available[..., :, None] * self._available[..., None, :]
+        # the pairs with the reference and those among the others, from sums over alternatives
+        centred = (others + 1)[..., None] * both * np.eye(both.shape[-1]) - both
+        return self._per_party(self._information(centred / pairs))
+
     def _utility(self, theta: np.ndarray) -> np.ndarray:
         """[Q, B, P]."""
         return (self._flat @ theta[self._party][..., None]).reshape(self._target.shape)

@@ -11,6 +11,7 @@ from multiparty_envs.parties import (
     dirichlet_traits,
     from_table,
     low_rank,
+    zipf_shares,
 )
 from multiparty_envs.streams import Streams
 
@@ -40,6 +41,26 @@ def test_outside_share_of_the_squared_length(outside):
     np.testing.assert_allclose((inside**2).sum(axis=0), 1 - outside)
     np.testing.assert_allclose(np.linalg.norm(broken.theta, axis=0), 1.0)
     assert broken.basis is None
+
+
+def test_parties_nearly_alike_have_hardly_any_second_direction():
+    second = []
+    for alike in (0.0, 0.5, 0.9, 0.99):
+        theta = low_rank(10, 40, 3, streams=S, norm=2.0, alike=alike).theta
+        np.testing.assert_allclose(np.linalg.norm(theta, axis=0), 2.0)
+        second.append(np.linalg.svd(theta, compute_uv=False)[1])
+    assert (np.diff(second) < 0.0).all()
+    assert second[-1] < 0.1 * second[0]
+
+
+@pytest.mark.parametrize(
+    ("exponent", "expected"), [(0.0, [1, 1, 1, 1]), (1.0, [12, 6, 4, 3]), (2.0, [144, 36, 16, 9])]
+)
+def test_zipf_shares_fall_as_a_power(exponent, expected):
+    share = zipf_shares(4, exponent)
+    np.testing.assert_allclose(share, np.array(expected) / sum(expected))
+    population = low_rank(5, 4, 2, streams=S, share=share, outside=0.1)
+    np.testing.assert_array_equal(population.share, share)
 
 
 def test_clusters_give_sizes_shares_and_spread():
@@ -116,6 +137,11 @@ def test_the_same_seed_draws_the_same_people(draw):
         (lambda: low_rank(4, 3, 1, streams=S, norm=0.0), "norm should be in"),
         (lambda: low_rank(4, 3, 1, streams=S, outside=1.5), r"outside should be in \[0, 1\]"),
         (lambda: low_rank(2, 3, 2, streams=S, outside=0.5), "outside should be 0 when rank"),
+        (lambda: low_rank(4, 3, 2, streams=S, alike=1.0), r"alike should be in \[0, 1\]"),
+        (lambda: low_rank(4, 3, 1, streams=S, alike=0.5), "alike should be 0 when rank is 1"),
+        (lambda: low_rank(4, 3, 2, streams=S, share=[1.0, 0.0]), "share should have shape"),
+        (lambda: zipf_shares(0, 1.0), "num_parties should be 1 or more"),
+        (lambda: zipf_shares(4, -1.0), "exponent should be in"),
         (lambda: clusters(CENTRES, [1, 2, 3], streams=S), "centres should have shape"),
         (lambda: clusters(CENTRES, [1, 0], streams=S), "sizes should be 1 or more, is 0"),
         (lambda: clusters(CENTRES, [1, 1], shares=[1, 1], streams=S), "shares should be prob"),
