@@ -150,7 +150,7 @@ def policy_returns(
         ValueError: when the policy has another shape or its rows are no distributions.
     """
     world = World(mdp, rewards)
-    return world.returns(world.occupancy(_policy(mdp, policy)))
+    return world.returns(world.occupancy(policy_table(mdp, policy)))
 
 
 def best_response(
@@ -202,7 +202,7 @@ def party_scale(
     world = World(mdp, rewards)
     if normalisation == "none":
         return Scale.none(world.num_parties)
-    policy = _policy(mdp, mdp.behaviour if reference is None else reference)
+    policy = policy_table(mdp, mdp.behaviour if reference is None else reference)
     mean, spread = _moments(world, policy)
     if normalisation == "std":
         return Scale(np.zeros_like(mean), _or_one(spread, np.abs(mean)))
@@ -237,8 +237,12 @@ def _moments(world: World, policy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return total, np.sqrt(world.initial @ (variance + (mean - total) ** 2))
 
 
-def _policy(mdp: FiniteMDP, policy: np.ndarray) -> np.ndarray:
-    """Return a checked policy, over time if it was not."""
+def policy_table(mdp: FiniteMDP, policy: np.ndarray) -> np.ndarray:
+    """Return a checked policy `[H, S, A]`, over time if it was not.
+
+    Raises:
+        ValueError: when it has another shape or its rows are no distributions.
+    """
     table = expect.distribution(policy, name="policy")
     shape = (mdp.horizon, mdp.num_states, mdp.num_actions)
     if table.shape == shape[1:]:

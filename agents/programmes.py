@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, final
 
 import numpy as np
 from scipy import sparse
 
 from agents import interior
+from agents.conic import clarabel, settings
 from multiparty_envs.welfare import (
     GeneralizedMean,
     Isoelastic,
@@ -247,7 +247,6 @@ def _raise_least(
         The mixture `[n]`, the prices of the planes `[C]`, sum one, and the weights `[M]` for which
         the mixture is a best response.
     """
-    clarabel = _clarabel()
     (parties, parts), count = columns.shape, len(planes.heights)
     held = np.flatnonzero(~np.isnan(fixed))
     steep = np.abs(planes.slopes).max(axis=1)  # each plane is counted in units of its own
@@ -267,11 +266,16 @@ def _raise_least(
     goal = np.append(np.zeros(parts + parties), -1.0)
     heights = (planes.heights - lowest) / steep
     start = [[1.0], np.zeros(parties), fixed[held], np.zeros(parts), heights]
-    cones = [clarabel.ZeroConeT(1 + parties + len(held)), clarabel.NonnegativeConeT(parts + count)]
+    cones = [
+        clarabel().ZeroConeT(1 + parties + len(held)),
+        clarabel().NonnegativeConeT(parts + count),
+    ]
     nothing = sparse.csc_matrix((len(goal), len(goal)))
-    found = clarabel.DefaultSolver(
-        nothing, goal, rows, np.concatenate(start), cones, _settings(tolerance)
-    ).solve()
+    found = (
+        clarabel()
+        .DefaultSolver(nothing, goal, rows, np.concatenate(start), cones, settings(tolerance))
+        .solve()
+    )
     mixture, dual = np.maximum(found.x[:parts], 0.0), np.asarray(found.z)
     price = np.maximum(dual[-count:], 0.0) / steep
     if not (np.isfinite(found.x).all() and price.sum() > 1e-100):
@@ -282,17 +286,3 @@ def _raise_least(
     weights = price @ planes.slopes
     weights[held] -= dual[1 + parties : 1 + parties + len(held)]
     return mixture / mixture.sum(), price / price.sum(), weights / price.sum()
-
-
-def _settings(tolerance: float) -> Any:
-    settings = _clarabel().DefaultSettings()
-    settings.verbose = False
-    settings.max_threads = 1  # so that results do not depend on the machine's cores
-    settings.presolve_enable = False
-    settings.tol_gap_abs = settings.tol_gap_rel = tolerance
-    settings.tol_feas = 1e-10
-    return settings
-
-
-def _clarabel() -> Any:
-    return import_module("clarabel")  # a compiled module, which type checkers cannot look into
