@@ -46,7 +46,7 @@ def run_cell(cell: Cell) -> Row:
     task, answers = _task(cell.env, cell.knobs), _answers(*_repetition(cell))
     # networks and plans alike become tables, so that one exact evaluation serves both
     table = tabulate(make_policy(cell), task.mdp)
-    accuracy = party_accuracy(method, _learner(cell), task, answers.held_out)
+    accuracy = party_accuracy(method, learner_of(cell), task, answers.held_out)
     groups = task.groups(answers.train)
     return Row(
         cell=cell,
@@ -81,7 +81,7 @@ def make_policy(cell: Cell, callback: Callback | None = None, folder: Path | Non
         task.world,
         welfare=make_welfare(method.welfare),
         level=cell.level,
-        rewards=_learner(cell),
+        rewards=learner_of(cell),
         scale=training_scale(cell),
         config=config_of(cell),
         seed=Streams(cell.seed).key("agent"),
@@ -142,14 +142,14 @@ def training_scale(cell: Cell) -> Scale:
 
 def seen_world(cell: Cell) -> Dynamics:
     """Return the world that a cell's policy looks at: at level "episode" with accrued returns."""
-    world, learner = _task(cell.env, cell.knobs).world, _learner(cell)
+    world, learner = _task(cell.env, cell.knobs).world, learner_of(cell)
     if cell.level != "episode" or is_planned(cell):
         return world
     rewards = None if learner is None else learner.rewards
     return AccruedReturns(world, rewards, training_scale(cell))
 
 
-def _learner(cell: Cell) -> PredictingLearner | None:
+def learner_of(cell: Cell) -> PredictingLearner | None:
     """Return the fitted learner of a cell, or None where nothing is learned."""
     method = parse_method(cell.method)
     if method.kind != "learned":

@@ -71,7 +71,8 @@ def study(
 ) -> None:
     """Answer one question by a grid of measurements: tables, a figure, an answer.
 
-    Studies: delivery-conflict, finite-optima, labels, loop, parity, travellers.
+    Studies: delivery-conflict, efficiency, finite-optima, labels, loop, parity, travellers,
+    welfare.
 
     Args:
         name: of the study.
@@ -137,17 +138,21 @@ def evaluate(
 ) -> None:
     """Show what a trained agent gives each party, exactly where that is known, and simulated.
 
+    In a world of tables also an audit of efficiency and fairness, drawn to RUN/audit.svg.
+
     Args:
         run: folder that `multiparty train` wrote.
         episodes: simulated ones.
         seed: of the simulation.
         deterministic: always take the likeliest action instead of drawing one.
     """
+    from baselines.audits import audit_agent
     from baselines.console import make_console, print_tables
     from baselines.single_tables import evaluation
 
     tables = evaluation(run, episodes, seed, deterministic=deterministic)
-    print_tables(make_console(), tables)
+    audited = audit_agent(run, deterministic=deterministic)
+    print_tables(make_console(), tables if audited is None else [*tables, audited])
 
 
 def render(

@@ -12,7 +12,7 @@ from baselines.methods import env_name
 from multiparty_envs import expect
 from multiparty_envs.data import load
 from multiparty_envs.dynamics import Dynamics, FiniteMDP
-from multiparty_envs.faces import collect
+from multiparty_envs.faces import collect, offline
 from multiparty_envs.feedback import Comparisons, Feedback
 from multiparty_envs.registration import make_dynamics
 from multiparty_envs.rewards import Pooled
@@ -86,6 +86,8 @@ class Task(ABC):
 class Simulated(Task):
     """Parties of the environment answer about episodes of its behaviour policy.
 
+    Where the world has `pairs`, what they answer about is those.
+
     The minority is every party outside the largest cluster; where no cluster is larger than all
     others, it is the tenth served worst, as with recorded people. Held-out answers come from
     episodes and choices of their own, the same number from each party.
@@ -99,15 +101,21 @@ class Simulated(Task):
     def answers(self, seed: int, labels: int = 0) -> Answers:
         """Return fresh simulated answers."""
         streams = Streams(seed)
-        # by share: a minority of a fifth gives a fifth of the answers, as it would
-        train = collect(
-            self.world, Feedback(assignment="share"), labels or self.labels, streams.key("train")
-        )
+        train = self._asked(labels or self.labels, streams.key("train"))
         # balanced: the accuracy of a small minority should not rest on a handful of answers
         held_out = collect(
             self.world, Feedback(assignment="balanced"), HELD_OUT_LABELS, streams.key("held out")
         )
         return Answers(train, held_out)
+
+    def _asked(self, labels: int, seed: int) -> Comparisons:
+        if isinstance(self.world, FiniteMDP) and self.world.pairs is not None:
+            # where the world says what is compared, that is what there is to learn from
+            each = -(-labels // self.world.num_parties)
+            recorded = offline(self.world, each, seed)
+            return _thinned(recorded, labels, Streams(seed).numpy("thinning"))
+        # by share: a minority of a fifth gives a fifth of the answers, as it would
+        return collect(self.world, Feedback(assignment="share"), labels, seed)
 
     def groups(self, train: Comparisons) -> Groups:
         """Return the largest cluster, and everybody else."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from multiparty_envs.faces import TensorEnv as TensorEnv
     from multiparty_envs.faces import TensorStep as TensorStep
     from multiparty_envs.faces import collect as collect
+    from multiparty_envs.faces import offline as offline
     from multiparty_envs.feedback import Comparisons as Comparisons
     from multiparty_envs.feedback import Feedback as Feedback
     from multiparty_envs.feedback import Rankings as Rankings

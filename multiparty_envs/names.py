@@ -8,7 +8,7 @@ PARTS = (
 _NAMES = {
     "data": "ChoicePanel",
     "dynamics": "Dynamics FiniteMDP FiniteState Names View",
-    "faces": "PartyEnv PartyVectorEnv TensorEnv TensorStep collect",
+    "faces": "PartyEnv PartyVectorEnv TensorEnv TensorStep collect offline",
     "feedback": "Comparisons Feedback Rankings Segments Steps",
     "parties": "BradleyTerryLuce ChoiceModel PlackettLuce Population PreferenceMatrices Ratings",
     "rewards": "Hierarchical Independent LowRank Mixture Pessimistic Pooled "

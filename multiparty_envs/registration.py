@@ -20,6 +20,7 @@ ENVS: dict[str, str] = {
     "Delivery-v0": "multiparty_envs.envs.delivery:delivery",
     "LinearBandit-v0": "multiparty_envs.envs.linear_bandit:linear_bandit",
     "Timetable-v0": "multiparty_envs.envs.timetable:timetable",
+    "HardBandit-v0": "multiparty_envs.envs.hard_bandit:hard_bandit",
     "Condorcet-v0": "multiparty_envs.envs.condorcet:condorcet",
     "Thermostat-v0": "multiparty_envs.envs.thermostat:thermostat",
     "Reservoir-v0": "multiparty_envs.envs.reservoir:reservoir",

@@ -9,11 +9,13 @@ from multiparty_envs import expect
 
 STUDIES = {
     "delivery-conflict": "baselines.studies.delivery_conflict",
+    "efficiency": "baselines.studies.efficiency",
     "finite-optima": "baselines.studies.finite_optima",
     "labels": "baselines.studies.labels",
     "loop": "baselines.studies.loop",
     "parity": "baselines.studies.parity",
     "travellers": "baselines.studies.travellers",
+    "welfare": "baselines.studies.welfare",
 }
 """Study names, and the modules that answer them."""
 

@@ -40,8 +40,8 @@ class FiniteMDP(Dynamics):
     Rewards are r(s, a) = feature_table[s, a] @ theta. A terminal cell ends the episode when
     entered, and at the horizon every episode ends. The tables are read-only attributes:
     `successors`, `probabilities`, `feature_table` [S, A, D], `initial_table` [S], `terminal`,
-    `observations`, `behaviour`, and `party_table` [S, A, M], the true rewards. `start` is the
-    first cell where that is certain, else None.
+    `observations`, `behaviour`, `pairs` and `party_table` [S, A, M], the true rewards. `start` is
+    the first cell where that is certain, else None.
 
     Args:
         successors: [S, A, K] int64, the cells that may follow.
@@ -55,6 +55,8 @@ class FiniteMDP(Dynamics):
         observations: [S, O], what the agent sees of a cell; default one-hot. The observation
             has one entry more, the share of the horizon that is left.
         behaviour: [S, A], the reference policy; default uniform.
+        pairs: [S, A, A], how often which two actions of a cell are put side by side where answers
+            are recorded, the first before the second; default None: as two draws of `behaviour`.
         view: how to draw a state.
         names: what people call actions and features.
 
@@ -75,6 +77,7 @@ class FiniteMDP(Dynamics):
         discount: float = 1.0,
         observations: Any = None,
         behaviour: Any = None,
+        pairs: Any = None,
         view: View | None = None,
         names: Names | None = None,
     ) -> None:
@@ -96,6 +99,7 @@ class FiniteMDP(Dynamics):
         self.behaviour = _distribution(
             uniform if behaviour is None else behaviour, *pair, name="behaviour"
         )
+        self.pairs = None if pairs is None else _pairs(pairs, pair)
         self.view = view
         self.names = _names(names, self.num_actions, self.num_features)
         self.action_space = Discrete(self.num_actions)
@@ -234,6 +238,16 @@ def _initial(value: Any, terminal: np.ndarray) -> np.ndarray:
 def _observations(value: Any, cells: int) -> np.ndarray:
     seen = np.eye(cells) if value is None else expect.finite(value, name="observations")
     return _frozen(expect.shape(seen, cells, None, name="observations").astype(np.float32))
+
+
+def _pairs(value: Any, pair: tuple[int, int]) -> np.ndarray:
+    table = expect.finite(value, name="pairs")
+    states, actions = pair
+    expect.shape(table, states, actions, actions, name="pairs")
+    _distribution(table.reshape(states, -1), states, actions * actions, name="pairs")
+    if np.diagonal(table, axis1=1, axis2=2).any():
+        raise ValueError("pairs should be of two different actions, are not all")
+    return _frozen(table)
 
 
 def _names(value: Names | None, actions: int, features: int) -> Names:

@@ -139,7 +139,9 @@ def delivery(
         (a, b) = ((1 + conflict) / 2, (1 - conflict) / 2) for the west, (b, a) for the east;
         -0.1 .. 2 a step.
     Start:
-        At the depot, nothing served.
+        At the depot, nothing served. So with `feedback={"segment_length": None}` (the default)
+        every comparison is of two whole trajectories from one state, the trajectory-based labels
+        of [Zhong2024], section 5; with shorter segments, `"pairs": "same-start"` sees to it.
     End:
         After 5 * size - 1 steps (9), or `horizon`.
     Known optimum:

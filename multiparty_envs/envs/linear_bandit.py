@@ -187,7 +187,8 @@ class BanditView(View):
     def frame(self, state: FiniteState) -> np.ndarray:
         """Return a picture, blue where a party likes an arm, orange where it dislikes it."""
         table = self.rewards[int(state.cell), :, :SHOWN].T  # [M, A]
-        title = f"context {int(state.cell)}" + ("  done" if int(state.time) else "")
+        # padded, so that the picture keeps its size
+        title = f"context {int(state.cell)}{'  done' if int(state.time) else '':6}"
         return drawing.matrix(title, "party", "arm", table, limit=float(np.abs(self.rewards).max()))
 
     def text(self, state: FiniteState) -> str:

@@ -114,6 +114,8 @@ class Emitter:
             return None
         self._new = left
         answers = self._ask(self._affordable(rounds * self._settings.queries))
+        if answers is None:
+            return None
         self.answers += len(answers)
         self.exhausted = self.answers == self._settings.budget
         return answers if len(answers) else None
@@ -122,12 +124,16 @@ class Emitter:
         budget = self._settings.budget
         return count if budget is None else min(count, budget - self.answers)
 
-    def _ask(self, count: int) -> Comparisons:
+    def _ask(self, count: int) -> Comparisons | None:
+        """Return the answers; None where no two segments may be compared."""
         if callable(self._scale):
             self._scale = self._scale()
         party = self._assignment.draw(count)
+        pairs = self._pairs(party)
+        if not len(pairs[0]):
+            return None
         # the answers carry only the segments they are about
-        used, place = np.unique(np.concatenate(self._pairs(party)), return_inverse=True)
+        used, place = np.unique(np.concatenate(pairs), return_inverse=True)
         before = self._asked[party] + order_within(party)
         self._asked += np.bincount(party, minlength=len(self._asked))
         first, second = np.split(place, 2)
@@ -145,6 +151,8 @@ class Emitter:
 
     def _pairs(self, party: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         size = self._window.num_segments
+        if self._settings.pairs == "same-start":
+            return queries.alike_pairs(len(party), self._window.kinds(), self._rng)
         if self._predict is None or self._settings.pairs == "uniform":
             return queries.uniform_pairs(len(party), size, self._rng)
         predictions = np.asarray(self._predict(self._window.segments(np.arange(size))))

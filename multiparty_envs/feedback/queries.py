@@ -22,6 +22,32 @@ def uniform_pairs(
     return first, second
 
 
+def alike_pairs(
+    count: int, kind: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw pairs of two different segments of one kind: two [count], or two empty ones.
+
+    The first is any segment that has another of its kind, the second any of these others. As
+    trajectories of [Zhong2024], which start in the same state.
+
+    Args:
+        count: K.
+        kind: [G] int, of each segment.
+        rng: draws the pairs.
+    """
+    size = np.bincount(kind)
+    paired = np.flatnonzero(size[kind] > 1)
+    if not len(paired):
+        return paired, paired
+    first = paired[rng.integers(len(paired), size=count)]
+    order = np.argsort(kind, kind="stable")
+    begin = (np.cumsum(size) - size)[kind[first]]
+    place = np.argsort(order, kind="stable")[first] - begin
+    # as in `uniform_pairs`, round the circle of those of a kind
+    many = size[kind[first]]
+    return first, order[begin + (place + rng.integers(1, many)) % many]
+
+
 def disagreement(chances: np.ndarray) -> np.ndarray:
     """Spread of the members' opinions: [E, ...] chances of "first" -> [...] standard deviation.
 

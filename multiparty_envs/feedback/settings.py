@@ -10,7 +10,7 @@ from multiparty_envs import expect
 
 ASSIGNMENTS = ("balanced", "share")
 IDENTITIES = ("party", "cluster", "none")
-PAIRS = ("uniform", "disagreement", "information")
+PAIRS = ("uniform", "same-start", "disagreement", "information")
 
 
 @final
@@ -39,7 +39,8 @@ class Feedback:
     identity: str = "party"
     """What is known of who answered: the "party", only its "cluster", or "none"."""
     pairs: str = "uniform"
-    """How pairs are chosen: "uniform", or by an ensemble's "disagreement" or "information" gain."""
+    """How pairs are chosen: "uniform"; with the same first observation ("same-start"); or by an
+    ensemble's "disagreement" or "information" gain."""
 
     def __post_init__(self) -> None:
         for name in ("segment_length", "budget"):

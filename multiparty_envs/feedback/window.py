@@ -54,6 +54,11 @@ class Window:
                 for ring in self._arrays
             )
 
+    def kinds(self) -> np.ndarray:
+        """Return [W] numbers, the same for segments that begin with the same observation."""
+        held = self._arrays[0][: self.num_segments, 0].reshape(self.num_segments, -1)
+        return np.unique(held, axis=0, return_inverse=True)[1].reshape(-1)
+
     def segments(self, place: np.ndarray) -> Segments:
         """Copies of the segments at `place` [G], as long as the longest of them."""
         length = self._length[place]

@@ -109,6 +109,16 @@ def test_without_a_largest_kind_the_worst_served_are_the_minority():
     assert groups.minority.sum() == 1
 
 
+def test_where_a_world_says_what_is_compared_that_is_learned_from():
+    task = make_task("HardBandit-v0", {"coverage": 3.0})
+    train = task.answers(0, 401).train
+    assert len(train) == 401
+    assert np.ptp(train.counts) <= 1
+    action = train.segments.action[:, 0]
+    pairs = set(zip(action[train.first].tolist(), action[train.second].tolist(), strict=True))
+    assert pairs == {(0, 1), (1, 2)}
+
+
 @pytest.mark.parametrize(
     ("env", "knobs", "message"),
     [

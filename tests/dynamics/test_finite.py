@@ -176,3 +176,27 @@ def test_a_copy_on_a_device_leaves_the_original(small, device):
     assert all(getattr(moved, name).device.type == device for name in TABLES)
     assert isinstance(moved.party_table, torch.Tensor)
     assert all(isinstance(getattr(small, name), np.ndarray) for name in TABLES)
+
+
+def test_pairs_are_kept_and_checked():
+    ok = np.zeros((3, 2, 2))
+    ok[:, 0, 1] = 1.0
+    arguments = {
+        "successors": np.zeros((3, 2, 1), dtype=int),
+        "probabilities": np.ones((3, 2, 1)),
+        "features": np.ones((3, 2, 1)),
+        "initial": [1.0, 0.0, 0.0],
+        "population": Population(np.ones((1, 2))),
+        "horizon": 1,
+    }
+    world = FiniteMDP(**arguments, pairs=ok)
+    np.testing.assert_array_equal(world.pairs, ok)
+    assert not world.pairs.flags.writeable
+    assert FiniteMDP(**arguments).pairs is None
+    for wrong, words in (
+        (ok[:2], "pairs should have shape"),
+        (2 * ok, "pairs should be probabilities"),
+        (np.full((3, 2, 2), 0.25), "two different actions"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            FiniteMDP(**arguments, pairs=wrong)
