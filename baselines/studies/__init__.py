@@ -13,7 +13,11 @@ STUDIES = {
     "finite-optima": "baselines.studies.finite_optima",
     "labels": "baselines.studies.labels",
     "loop": "baselines.studies.loop",
+    "num-parties": "baselines.studies.num_parties",
     "parity": "baselines.studies.parity",
+    "rates": "baselines.studies.rates",
+    "separation": "baselines.studies.separation",
+    "theorems": "baselines.studies.theorems",
     "travellers": "baselines.studies.travellers",
     "welfare": "baselines.studies.welfare",
 }
