@@ -13,9 +13,9 @@ random loses. The first asks less of M parties that disagree, of whom no action 
 bad for the mean; the second does not.
 
 Worlds: `HardBandit-v0`, whose parties differ by having the first party's signs moved on by a
-context, and random bandits (20 features). Hard ranks are odd multiples of three: with two contexts (rank 6)
-any even number of parties is split in half in both, and the two arms are worth the same. From
-rank / 3 parties on they repeat. A hard curve's places are multiples of contexts * coverage^2,
+context, and random bandits (20 features). Hard ranks are odd multiples of three: with two contexts
+(rank 6) any even number of parties is split in half in both, and the two arms are worth the same.
+From rank / 3 parties on they repeat. A hard curve's places are multiples of contexts * coverage^2,
 which the theory says N is proportional to. Leximin has no question in hard worlds where some party
 of each sign is there: both arms are worth the same to the worst-off.
 """
