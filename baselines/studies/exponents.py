@@ -26,8 +26,8 @@ Measure = Callable[[Finding], float] | str
 def exponents(rows: Sequence[Finding], axes: Sequence[str], value: Measure) -> dict[str, Estimate]:
     """Return the exponent of each axis in value = constant * product of places ** exponent.
 
-    Places at which the mean over all seeds is not positive are left out; an axis that does not
-    vary has no exponent (NaN).
+    Places at which the mean over all seeds is not positive are left out. Where these are half of
+    the places or more there is no exponent (NaN), nor is there one of an axis that does not vary.
 
     Args:
         rows: with every seed at every place.
@@ -39,6 +39,8 @@ def exponents(rows: Sequence[Finding], axes: Sequence[str], value: Measure) -> d
     """
     places, values = table(rows, axes, value)
     positive = values.mean(axis=1) > 0.0
+    if 2 * positive.sum() <= len(positive):
+        positive[:] = False
     places, values = places[positive], values[positive]
     found = around(values, lambda means: fit(places, means))
     return dict(zip(axes, found, strict=True))

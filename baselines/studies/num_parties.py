@@ -68,7 +68,7 @@ WORLDS = {
 BUDGETS = {"each": 200, "total": 6_400}
 """Answers of each party, or in total."""
 
-PER_SEED = {"random": 4, "hard": 12, "same": 12}
+PER_SEED = {"random": 8, "hard": 20, "same": 20}
 """Worlds of a seed; hard ones have four contexts only."""
 
 FEATURES, RANK = 20, 2
@@ -285,7 +285,8 @@ def figure(rows: Sequence[Finding]) -> Figure:
 
 def verdict(rows: Sequence[Finding]) -> str:
     """Say for each welfare whether its gap grows as M, and how C* grows."""
-    return " ".join([*(_said(*part) for part in _parts(rows)), *_pessimism(rows)])
+    found = [*(_said(*part) for part in _parts(rows)), *_pessimism(rows)]
+    return "\n".join(f"- {each}" for each in found)
 
 
 UNITS = {"utilitarian": "sum", "nash": "normalised geometric mean", "leximin": "minimum"}

@@ -295,7 +295,7 @@ def verdict(rows: Sequence[Finding]) -> str:
             for rule, what in (("utilitarian", "sum"), ("leximin", "minimum"))
             for name in LEARNERS
         ]
-    return " ".join(told)
+    return "\n".join(f"- {each}" for each in told)
 
 
 def _compared(

@@ -313,7 +313,7 @@ def _along(rows: Sequence[Finding], rule: str, what: str) -> dict[float, Estimat
 
 def verdict(rows: Sequence[Finding]) -> str:
     """Say how often all weights are in their sets, and how often each bound holds."""
-    return " ".join(_said(rows, name) for name in LEARNERS)
+    return "\n".join(f"- {_said(rows, name)}" for name in LEARNERS)
 
 
 def _said(rows: Sequence[Finding], name: str) -> str:

@@ -66,6 +66,8 @@ def test_places_where_nothing_is_lost_are_left_out():
     assert found["parties"].value == pytest.approx(1.0)
     alone = exponents.exponents(grid.where(rows, n=100), ("parties",), "gap")
     assert np.isnan(alone["parties"].value)  # two places are left, which any line fits
+    half = [Finding(r.cell, {"gap": 1.0 * (grid.knob(r, "parties") == 4)}, 0) for r in rows_of()]
+    assert np.isnan(exponents.exponents(half, ("n", "parties"), "gap")["n"].value)
 
 
 def test_an_axis_that_does_not_vary_has_no_exponent():
