@@ -58,7 +58,7 @@ COUNTS = tuple(25 * 2**k for k in range(9))
 MULTIPLES = tuple(2.0**k for k in range(-2, 5))
 """Answers of each party in hard worlds, in contexts * coverage^2."""
 
-PER_SEED = {"random": 3, "hard": 12}
+PER_SEED = {"random": 3, "hard": 9}
 """Worlds of a seed."""
 
 FEATURES = 20
