@@ -147,17 +147,6 @@ def curves_figure(
     return figure
 
 
-def ticked(figure: Figure) -> Figure:
-    """Return the figure with the horizontal axes labelled at the places of their curves alone."""
-    from matplotlib.ticker import NullFormatter
-
-    for axis in figure.axes:
-        places = sorted({float(x) for line in axis.lines for x in np.asarray(line.get_xdata())})
-        axis.set_xticks(places, [f"{place:g}" for place in places])
-        axis.xaxis.set_minor_formatter(NullFormatter())
-    return figure
-
-
 def _draw(axis: Axes, name: str, curve: Mapping[float, Estimate], colour: str) -> None:
     middle = [each.value for each in curve.values()]
     below = [each.value - each.low for each in curve.values()]

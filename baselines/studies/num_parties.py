@@ -279,8 +279,7 @@ def figure(rows: Sequence[Finding]) -> Figure:
     for world, budget, of in _parts(rows):
         names = {f"{rule}, {name}": f"{name} plug-in {rule}" for rule in RULES for name in LEARNERS}
         panels[_title(world, budget).replace(" · ", "\n")] = exponents.curves(of, "parties", names)
-    figure = grid.curves_figure(panels, x="parties", y="normalised gap of plug-in policies")
-    return grid.ticked(figure)
+    return grid.curves_figure(panels, x="parties", y="normalised gap of plug-in policies")
 
 
 def verdict(rows: Sequence[Finding]) -> str:

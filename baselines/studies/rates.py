@@ -261,10 +261,9 @@ def figure(rows: Sequence[Finding]) -> Figure:
     names = {f"{name} fits": f"{name} error" for name in LEARNERS}
     panels = {axis: exponents.curves(random, axis, names) for axis in axes_of(random)}
     theory = {axis: _scaled(random, axis) for axis in panels}
-    figure = grid.curves_figure(
+    return grid.curves_figure(
         panels, x="", y="mean error norm; dashed: theorem 1, scaled", theory=theory
     )
-    return grid.ticked(figure)
 
 
 def _scaled(rows: Sequence[Finding], axis: str) -> dict[float, float]:

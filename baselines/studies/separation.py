@@ -332,7 +332,7 @@ def figure(rows: Sequence[Finding]) -> Figure:
         }
         for setting in shown
     }
-    return grid.ticked(grid.curves_figure(panels, x="parties", y="N_multi / N_single"))
+    return grid.curves_figure(panels, x="parties", y="N_multi / N_single")
 
 
 def _finite(found: dict[int, Need]) -> dict[float, Estimate]:

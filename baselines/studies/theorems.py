@@ -296,8 +296,7 @@ def figure(rows: Sequence[Finding]) -> Figure:
     panels = {}
     for rule, title in THEOREMS.items():
         panels[title] = {what: _along(rows, rule, what) for what in ("gap", *FORMS)}
-    figure = grid.curves_figure(panels, x="answers of each party", y="share of the best welfare")
-    return grid.ticked(figure)
+    return grid.curves_figure(panels, x="answers of each party", y="share of the best welfare")
 
 
 def _along(rows: Sequence[Finding], rule: str, what: str) -> dict[float, Estimate]:
