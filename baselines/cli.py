@@ -71,8 +71,8 @@ def study(
 ) -> None:
     """Answer one question by a grid of measurements: tables, a figure, an answer.
 
-    Studies: delivery-conflict, efficiency, finite-optima, labels, loop, num-parties, parity,
-    rates, separation, theorems, travellers, welfare.
+    Studies: better-pessimism, confidence, delivery-conflict, efficiency, finite-optima, labels,
+    loop, num-parties, parity, pessimism, rates, separation, theorems, travellers, welfare.
 
     Args:
         name: of the study.

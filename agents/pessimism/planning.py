@@ -16,21 +16,20 @@ Welfare is that of expected values: the mean, the geometric mean or the minimum 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, final
+from typing import final
 
 import numpy as np
-from scipy import sparse
 
-from agents import conic
 from agents.occupancy import World
+from agents.pessimism.cones import Price, Task, product_weights, solve
 from agents.pessimism.statewise import welfare_of_profiles
 from agents.planning import policy_table
 from multiparty_envs.dynamics import FiniteMDP
 from multiparty_envs.rewards.confidence import ConfidenceSets
 from multiparty_envs.welfare import Leximin, MaxMin, Nash, Utilitarian, Welfare
 
-_TOLERANCE = 1e-10  # of the cone programme
 _NOTHING = 1e-8  # share of the values' size below which a gain is rounding
+_LEAST = 1e-9  # weight of a party, so that a product of weights is not zero
 
 
 @final
@@ -93,17 +92,44 @@ def solve_pessimistic(
         )
     world = World(mdp, _features(mdp, sets))
     base = policy_table(mdp, mdp.behaviour if reference is None else reference)
-    task = _Task(world, sets, welfare, world.returns(world.occupancy(base)))
-    visits, price = _solve(task)
+    task = Task(world, sets, welfare, world.returns(world.occupancy(base)))
+    if isinstance(welfare, Nash):
+        # a product has an optimum inside only where all can gain for sure at once
+        _, price = solve(task._replace(welfare=MaxMin()))
+        if _ceiling(task, price)[0] <= _NOTHING * float(task.unit.max()):
+            weights = product_weights(np.maximum(price.weights, _LEAST), task.shares)
+            bound, _ = _ceiling(task, Price(weights, price.theta))
+            return _of_policy(task, np.array(base), bound, stayed=True)
+    visits, price = solve(task)
     bound, choice = _ceiling(task, price)
     policy = np.eye(mdp.num_actions)[choice]
     reached = visits.sum(axis=-1, keepdims=True)
     policy = np.divide(visits, reached, out=policy, where=reached > 1e-12)
     found = _of_policy(task, policy, bound)
-    size = float(np.abs(found.features @ sets.theta).max(initial=0.0))
-    if found.value <= _NOTHING * size:
+    if found.value <= _NOTHING * float(task.unit.max()):
         return _of_policy(task, np.array(base), bound, stayed=True)
     return found
+
+
+def plan_steps(mdp: FiniteMDP, bounds: np.ndarray, welfare: Welfare) -> tuple[np.ndarray, float]:
+    """Return the policy `[H, S, A]` with the greatest expected welfare of steps' bounds, and it.
+
+    The pessimistic objective of [Zhong2024] section 6, welfare of every step, with a theta that may
+    differ from state to state as in `statewise`: one scalar reward, backward induction. With upper
+    bounds it is optimism.
+
+    Args:
+        mdp: the world; its true rewards are not looked at.
+        bounds: `[S, A, M]`, as `lower_bounds` gives.
+        welfare: utilitarian, Nash (as geometric mean), max-min or leximin (its minimum).
+
+    Raises:
+        TypeError: for another welfare function.
+        ValueError: when shapes do not fit.
+    """
+    world = World(mdp, bounds)
+    value, choice = world.best(welfare_of_profiles(welfare, world.rewards))
+    return np.eye(mdp.num_actions)[choice], float(value)
 
 
 def pessimistic_value(
@@ -134,22 +160,8 @@ def _features(mdp: FiniteMDP, sets: ConfidenceSets) -> np.ndarray:
     return mdp.feature_table
 
 
-class _Task(NamedTuple):
-    world: World  # whose rewards are the features
-    sets: ConfidenceSets
-    welfare: Welfare
-    zero: np.ndarray  # [D], expected features of the reference policy
-
-    @property
-    def shares(self) -> np.ndarray:
-        """[M], weights of the parties."""
-        given = getattr(self.welfare, "party_weights", None)
-        count = self.sets.num_parties
-        return np.full(count, 1.0 / count) if given is None else np.asarray(given)
-
-
 def _of_policy(
-    task: _Task, policy: np.ndarray, bound: float, *, stayed: bool = False
+    task: Task, policy: np.ndarray, bound: float, *, stayed: bool = False
 ) -> PessimisticOptimum:
     occupancy = task.world.occupancy(policy)
     features = task.world.returns(occupancy) - task.zero
@@ -159,12 +171,7 @@ def _of_policy(
     return PessimisticOptimum(policy, occupancy, features, lower, value, bound, stayed)
 
 
-class _Price(NamedTuple):
-    weights: np.ndarray  # [M], what each party's lower value is worth
-    theta: np.ndarray  # [D, M], the worst rewards
-
-
-def _ceiling(task: _Task, price: _Price) -> tuple[float, np.ndarray]:
+def _ceiling(task: Task, price: Price) -> tuple[float, np.ndarray]:
     """Return the best value under the prices' own rewards, and the actions that reach it.
 
     W(L(v)) <= sum_m weights_m theta_m @ v for any theta in the sets and any weights that are a
@@ -173,84 +180,3 @@ def _ceiling(task: _Task, price: _Price) -> tuple[float, np.ndarray]:
     reward = price.theta @ price.weights
     best, choice = task.world.best(task.world.rewards @ reward)
     return float(best - task.zero @ reward), choice
-
-
-def _solve(task: _Task) -> tuple[np.ndarray, _Price]:
-    """Return the optimal occupancy `[H, S, A]` and its prices.
-
-    Variables: the occupancy x where it can be positive, v [D], lengths u [M], lower values l [M],
-    and t, the welfare, with v = features x - zero, u_m >= |W_m v|, l <= theta' v - radius u, and
-    t <= W(l).
-    """
-    (kept, flow, start), (on_values, on_welfare, kind) = _flow(task.world), _aim(task)
-    (features, parties), horizon = task.sets.theta.shape, task.world.horizon
-    worth = task.world.discount ** np.arange(horizon)
-    table = (worth[:, None, None] * task.world.rewards).reshape(-1, features)[kept]
-    ball = np.zeros((parties, features + 1, features))
-    ball[:, 1:] = -task.sets.whitening
-    length = -sparse.kron(sparse.eye(parties), np.eye(features + 1)[:, :1])
-    rows: Any = sparse.bmat(
-        [
-            [flow, None, None, None, None],
-            [table.T, -sparse.eye(features), None, None, None],
-            [-sparse.eye(len(kept)), None, None, None, None],
-            [None, -task.sets.theta.T, sparse.diags(task.sets.radius), sparse.eye(parties), None],
-            [None, ball.reshape(-1, features), length, None, None],
-            [None, None, None, on_values, on_welfare],
-        ],
-        format="csc",
-    )
-    cone = conic.clarabel()
-    equal, above = len(start) + features, len(kept) + parties
-    cones = [cone.ZeroConeT(equal), cone.NonnegativeConeT(above)]
-    cones += [cone.SecondOrderConeT(features + 1)] * parties + [kind]
-    heights = np.concatenate([start, task.zero, np.zeros(rows.shape[0] - equal)])
-    cost = np.append(np.zeros(rows.shape[1] - 1), -1.0)
-    found, price = conic.minimise(cost, rows, heights, cones, _TOLERANCE)
-    visits = np.zeros((horizon, *task.world.shape))
-    visits.flat[kept] = np.maximum(found[: len(kept)], 0.0)
-    weights, balls = np.split(price[equal + len(kept) :], [parties])
-    balls = balls[: parties * (features + 1)].reshape(parties, features + 1)
-    return visits, _Price(_weights(task, weights), _worst(task.sets, balls))
-
-
-def _flow(world: World) -> tuple[np.ndarray, sparse.csr_matrix, np.ndarray]:
-    """Return which of the (t, s, a) can be, the rows of the flow through (t, s), and its start."""
-    uniform = np.full((world.horizon, *world.shape), 1.0 / world.shape[1])
-    open_ = world.occupancy(uniform) > 0
-    kept, passed = np.flatnonzero(open_), np.flatnonzero(open_.any(axis=-1))
-    leaving = sparse.kron(sparse.eye(world.horizon * world.shape[0]), np.ones((1, world.shape[1])))
-    entering = sparse.kron(sparse.eye(world.horizon, k=-1), world.arrivals)
-    flow = sparse.csr_matrix(leaving - entering)[passed][:, kept]
-    start = np.zeros(world.horizon * world.shape[0])
-    start[: world.shape[0]] = world.initial
-    return kept, flow, start[passed]
-
-
-def _aim(task: _Task) -> tuple[np.ndarray, np.ndarray, Any]:
-    """Return rows on l `[k, M]` and on t `[k, 1]`, and the cone that says t <= W(l)."""
-    cone, parties = conic.clarabel(), task.sets.num_parties
-    if isinstance(task.welfare, Nash) and parties > 1:
-        rows = np.vstack([-np.eye(parties), np.zeros((1, parties))])
-        return rows, -np.eye(parties + 1)[:, -1:], cone.GenPowerConeT(list(task.shares), 1)
-    if isinstance(task.welfare, MaxMin | Leximin):
-        return -np.eye(parties), np.ones((parties, 1)), cone.NonnegativeConeT(parties)
-    return -task.shares[None], np.ones((1, 1)), cone.NonnegativeConeT(1)
-
-
-def _weights(task: _Task, price: np.ndarray) -> np.ndarray:
-    """Return the weights `[M]` nearest to the multipliers that bound W from above."""
-    price = np.maximum(price, 1e-12 * np.abs(price).max(initial=1e-300))
-    if isinstance(task.welfare, MaxMin | Leximin):
-        return price / price.sum()
-    if isinstance(task.welfare, Nash):
-        # prod l^share <= weights @ l where prod (weights / share)^share = 1
-        return price * np.exp(-task.shares @ np.log(price / task.shares))
-    return task.shares
-
-
-def _worst(sets: ConfidenceSets, balls: np.ndarray) -> np.ndarray:
-    """Return the elements of the sets `[D, M]` that multipliers of the balls `[M, 1 + D]` name."""
-    length = np.maximum(balls[:, 0], np.linalg.norm(balls[:, 1:], axis=1))
-    towards = balls[:, 1:] / np.where(length > 0, length, 1.0)[:, None]
-    return sets.theta + sets.radius * np.einsum("mij,mi->jm", sets.whitening, towards)

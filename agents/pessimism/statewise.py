@@ -101,7 +101,11 @@ def _keys(welfare: Welfare, u: np.ndarray) -> np.ndarray:
     """Return what is compared in turn, [S, A, M] -> [S, A, J]."""
     if isinstance(welfare, Leximin):
         return np.sort(u, axis=-1)
-    return welfare_of_profiles(welfare, u)[..., None]
+    value = welfare_of_profiles(welfare, u)
+    if isinstance(welfare, Nash):  # of products of zero, those in which nobody is below it
+        below = np.minimum(u - like(welfare.reference, u, name="reference"), 0.0).min(axis=-1)
+        return np.stack([value, below], axis=-1)
+    return value[..., None]
 
 
 def _narrow(left: np.ndarray, keys: np.ndarray, tolerance: float) -> np.ndarray:

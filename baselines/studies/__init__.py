@@ -8,6 +8,8 @@ from types import ModuleType
 from multiparty_envs import expect
 
 STUDIES = {
+    "better-pessimism": "baselines.studies.better_pessimism",
+    "confidence": "baselines.studies.confidence",
     "delivery-conflict": "baselines.studies.delivery_conflict",
     "efficiency": "baselines.studies.efficiency",
     "finite-optima": "baselines.studies.finite_optima",
@@ -15,6 +17,7 @@ STUDIES = {
     "loop": "baselines.studies.loop",
     "num-parties": "baselines.studies.num_parties",
     "parity": "baselines.studies.parity",
+    "pessimism": "baselines.studies.pessimism",
     "rates": "baselines.studies.rates",
     "separation": "baselines.studies.separation",
     "theorems": "baselines.studies.theorems",

@@ -131,13 +131,15 @@ def curves_figure(
     figure, axes = figure_of(len(panels), width=1.2 + 3.2 * len(panels), height=3.4)
     for axis, (title, curves) in zip(axes, panels.items(), strict=True):
         for name, curve in curves.items():
-            _draw(axis, name, curve, CYCLE[names.index(name) % len(CYCLE)])
+            draw(axis, name, curve, CYCLE[names.index(name) % len(CYCLE)])
         line = (theory or {}).get(title)
         if line:
             axis.plot(list(line), list(line.values()), "--", color=INK, linewidth=0.8)
         axis.set_title(title, fontsize=9)
         axis.set_xscale("log" if log_x else "linear")
         axis.set_yscale("log" if log_y else "linear")
+        if log_x:
+            mark(axis, [place for curve in curves.values() for place in curve])
         axis.set_xlabel(x)
     axes[0].set_ylabel(y)
     shown: dict[str, Any] = {}
@@ -147,7 +149,18 @@ def curves_figure(
     return figure
 
 
-def _draw(axis: Axes, name: str, curve: Mapping[float, Estimate], colour: str) -> None:
+def mark(axis: Axes, places: Iterable[float]) -> None:
+    """Mark some of the places of a logarithmic axis by their numbers, six at most."""
+    from matplotlib.ticker import NullLocator
+
+    marks = sorted(set(places))
+    marks = marks[:: -(-len(marks) // 6)]
+    axis.set_xticks(marks, [f"{place:g}" for place in marks])
+    axis.xaxis.set_minor_locator(NullLocator())
+
+
+def draw(axis: Axes, name: str, curve: Mapping[float, Estimate], colour: str) -> None:
+    """Draw one curve with the intervals of its estimates."""
     middle = [each.value for each in curve.values()]
     below = [each.value - each.low for each in curve.values()]
     above = [each.high - each.value for each in curve.values()]

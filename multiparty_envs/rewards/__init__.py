@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from multiparty_envs.rewards.base import LinearLearner, PredictingLearner, RewardLearner
+from multiparty_envs.rewards.confidence import ConfidenceSets
 from multiparty_envs.rewards.hierarchical import Hierarchical
 from multiparty_envs.rewards.independent import Independent, SeparableWarning
 from multiparty_envs.rewards.low_rank import LowRank
@@ -16,6 +17,7 @@ from multiparty_envs.rewards.mixture import Mixture
 from multiparty_envs.rewards.newton import ConvergenceWarning
 from multiparty_envs.rewards.pessimistic import Pessimistic
 from multiparty_envs.rewards.pooled import Pooled
+from multiparty_envs.rewards.radii import bootstrap_radius, theory_radius
 from multiparty_envs.rewards.storage import (
     learner_from_state,
     learner_state,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LEARNERS",
+    "ConfidenceSets",
     "ConvergenceWarning",
     "Hierarchical",
     "Independent",
@@ -47,11 +50,13 @@ __all__ = [
     "PredictingLearner",
     "RewardLearner",
     "SeparableWarning",
+    "bootstrap_radius",
     "learner_from_state",
     "learner_state",
     "load_learner",
     "make_learner",
     "save_learner",
+    "theory_radius",
 ]
 
 _NEURAL = {

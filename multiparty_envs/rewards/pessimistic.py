@@ -23,6 +23,9 @@ class Pessimistic(RewardLearner):
     what it is compared with: `reference`, the features of a step whose reward counts as known,
     for instance the mean step of the reference policy ([Zhu2023], the vector v).
 
+    Each step's reward is lowered by itself. `ConfidenceSets` hold for all directions and parties at
+    once, with a radius that is calibrated, and serve policies that optimise over them.
+
     Args:
         learner: any learner; fitted by `fit`.
         kappa: how many standard errors; negative is optimism.

@@ -100,13 +100,42 @@ def bootstrap_radius(
         ValueError: when there are too few replicates for `delta`.
     """
     _quantile_place(replicates, delta)
+    errors = bootstrap_errors(learner, answers, rng, replicates=replicates, ridge=ridge)
+    return errors.radius(delta, simultaneous=simultaneous, studentised=studentised)
+
+
+class BootstrapErrors(NamedTuple):
+    """How far refitted thetas are from what the answers were drawn from, and the units for it."""
+
+    distance: np.ndarray  # [B, M]
+    unit: np.ndarray  # [B, M], the learner's own idea of each distance
+    own: np.ndarray  # [M], the same of the real answers
+
+    def radius(
+        self, delta: float = 0.05, *, simultaneous: bool = True, studentised: bool = True
+    ) -> np.ndarray:
+        """Return the radii [M] of `bootstrap_radius`."""
+        if not studentised:
+            return quantile_radius(self.distance, delta, simultaneous)
+        return self.own * quantile_radius(self.distance / self.unit, delta, simultaneous)
+
+
+def bootstrap_errors(
+    learner: LinearLearner,
+    answers: Comparisons,
+    rng: np.random.Generator,
+    *,
+    replicates: int = 199,
+    ridge: float = DEFAULT_RIDGE,
+) -> BootstrapErrors:
+    """Draw answers anew from what was learned and fit them; arguments as `bootstrap_radius`."""
     sigma, centre = metric(answers, ridge), learner.fitted
     drawn = redrawn(learner, answers, centre, rng, replicates)
-    errors = distances(sigma, drawn.theta - centre)
-    if not studentised:
-        return quantile_radius(errors, delta, simultaneous)
-    unit = error_size(sigma, learner.covariance_)
-    return unit * quantile_radius(errors / error_size(sigma, drawn.covariance), delta, simultaneous)
+    return BootstrapErrors(
+        distances(sigma, drawn.theta - centre),
+        error_size(sigma, drawn.covariance),
+        error_size(sigma, learner.covariance_),
+    )
 
 
 def error_size(sigma: np.ndarray, covariance: np.ndarray) -> np.ndarray:

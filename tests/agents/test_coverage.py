@@ -114,13 +114,16 @@ def test_only_the_raw_measure_sees_what_all_actions_share():
     assert after.raw > 1.5 * before.raw
 
 
-def test_fewer_comparisons_of_an_arm_are_worse_coverage():
+@pytest.mark.parametrize(("welfare", "grows"), [(Utilitarian(), False), (Nash(), True)])
+def test_a_rare_arm_counts_where_it_is_somebody_s_worst(welfare, grows):
     found = []
     for share in (1.0, 0.1, 0.01):
-        world = linear_bandit(num_contexts=1, num_features=4, coverage=share)
-        sigma = trajectory_covariance(world) + 1e-4 * np.eye(world.num_features)
-        found.append(coverage(world, sigma, Nash(), reference=np.eye(5)[:1]).shifted)
-    assert found == sorted(found)
+        world = linear_bandit(num_contexts=1, num_features=4, coverage=share, seed=1)
+        assert (world.party_table[0].argmin(axis=0) == 4).any()
+        sigma = trajectory_covariance(world)
+        found.append(coverage(world, sigma, welfare, reference=np.eye(5)[:1]).shifted)
+    assert found[0] == pytest.approx(np.sqrt(5))  # evenly covered in all four dimensions
+    assert found == sorted(found, reverse=not grows)
 
 
 def test_the_least_favourable_theta_is_not_beaten_by_any_other():

@@ -5,14 +5,17 @@ import warnings
 import numpy as np
 import pytest
 
+from agents.coverage import trajectory_covariance
 from agents.pessimism import (
     choose,
     lower_bounds,
     pessimistic_value,
+    plan_steps,
     solve_pessimistic,
     welfare_of_profiles,
 )
 from agents.planning import policy_returns, solve, uniform_policy
+from multiparty_envs.envs.delivery import delivery
 from multiparty_envs.rewards.confidence import ConfidenceSets
 from multiparty_envs.welfare import Leximin, MaxMin, Nash, Scale, Utilitarian
 
@@ -73,14 +76,15 @@ def independent_solution(mdp, sets, welfare):
     return problem.value
 
 
+@pytest.mark.parametrize("size", [0.03, 0.1])
 @pytest.mark.parametrize("seed", range(30))
-def test_the_optimum_is_that_of_an_independent_cone_programme(random_world, seed):
+def test_the_optimum_is_that_of_an_independent_cone_programme(random_world, seed, size):
     mdp = random_world(seed, states=2 + seed % 5, actions=2 + seed % 3, horizon=1 + seed % 4)
-    sets, welfare = sets_around(mdp, seed), WELFARES[seed % 3]
+    sets, welfare = sets_around(mdp, seed, size), WELFARES[seed % 3]
     found = solve_pessimistic(mdp, sets, welfare)
-    size = 1.0 if found.stayed else found.value
-    assert found.value == pytest.approx(independent_solution(mdp, sets, welfare), abs=1e-6 * size)
-    assert 0.0 <= found.gap <= 1e-6 * size
+    unit = 1.0 if found.stayed else found.value
+    assert found.value == pytest.approx(independent_solution(mdp, sets, welfare), abs=1e-6 * unit)
+    assert 0.0 <= found.gap <= 1e-6 * unit
 
 
 @pytest.mark.parametrize("welfare", WELFARES, ids=lambda w: w.name)
@@ -218,6 +222,42 @@ def test_state_by_state_the_value_is_below_the_truth(welfare):
     assert (welfare_of_profiles(welfare, taken) >= found.value - 1e-9).all()
 
 
+@pytest.mark.parametrize("welfare", [*WELFARES, Leximin()], ids=lambda w: w.name)
+def test_the_welfare_of_steps_is_below_the_truth(random_world, welfare):
+    mdp = random_world(9, **SMALL)
+    sets = sets_around(mdp, 9)
+    bounds = lower_bounds(sets, mdp.feature_table, exact=True)
+    policy, value = plan_steps(mdp, bounds, welfare)
+    for theta in sets.sample(50, np.random.default_rng(0)):
+        worth = welfare_of_profiles(welfare, utilities(mdp.feature_table, theta[None])[0])
+        assert policy_returns(mdp, policy, worth[..., None])[0] >= value - 1e-9
+    upper, most = plan_steps(mdp, lower_bounds(sets.scaled(-1.0), mdp.feature_table), welfare)
+    assert upper.shape == policy.shape
+    assert most > value
+
+
+def test_one_step_is_planned_as_states_are_chosen(bandit):
+    bounds = np.random.default_rng(3).random((5, 4, 3))
+    policy, value = plan_steps(bandit(bounds), bounds, Nash())
+    chosen = choose(bounds, Nash(), bounds)
+    assert (policy[0].argmax(axis=1) == chosen.action).all()
+    assert value == pytest.approx(chosen.value.mean())
+
+
+@pytest.mark.parametrize("welfare", WELFARES, ids=lambda w: w.name)
+@pytest.mark.parametrize("size", [0.01, 0.3])
+def test_worlds_of_hundreds_of_states_are_solved_and_certified(welfare, size):
+    mdp = delivery()
+    metric = trajectory_covariance(mdp)
+    theta = np.asarray(mdp.population.theta)
+    spread = np.sqrt(np.einsum("dm,de,em->m", theta, metric, theta))
+    metric = metric + 1e-3 * np.trace(metric) * np.eye(len(metric))
+    sets = ConfidenceSets(theta, np.tile(metric, (mdp.num_parties, 1, 1)), size * spread)
+    found = solve_pessimistic(mdp, sets, welfare)
+    assert not found.stayed
+    assert found.gap <= 1e-6 * found.value
+
+
 def test_choices_are_the_best_by_brute_force():
     bounds = np.random.default_rng(0).random((50, 6, 3))
     for welfare, of in ((Utilitarian(), np.mean), (Nash(), np.prod), (MaxMin(), np.min)):
@@ -244,6 +284,14 @@ def test_ties_are_broken_by_what_was_learned_and_counted():
     assert found.tied.tolist() == [True, False]
     assert found.tie_rate(np.array([0.25, 0.75])) == pytest.approx(0.25)
     assert found.policy.sum() == 2.0
+
+
+def test_of_products_of_zero_that_in_which_nobody_loses_is_taken():
+    bounds = np.array([[[-1.0, 2.0], [0.0, 0.0], [-0.1, 5.0]]])
+    plug_in = np.array([[[9.0, 9.0], [0.0, 0.0], [1.0, 1.0]]])
+    found = choose(bounds, Nash(), plug_in)
+    assert found.action == [1]
+    assert not found.tied.any()
 
 
 def test_other_welfare_is_refused():
