@@ -77,7 +77,6 @@ HARD = {"rank": 12, "coverage": 4.0, "margin": 4.0 * float(np.sqrt(4 / 200))}
 
 MANY = 4
 """Parties from which on the second exponent is fitted: no more than R and sharing is idle."""
-
 STARS = ("utilitarian raw", "utilitarian shifted", "nash raw", "nash shifted")
 
 
@@ -331,27 +330,21 @@ def _without(rows: Sequence[Finding], gap: Gap) -> str:
 
 def _pessimism(rows: Sequence[Finding]) -> list[str]:
     """Compare pessimistic with plug-in policies on the same answers, by the worlds."""
-    told = []
-    for world, title in WORLDS.items():
-        of = [row for row in rows if row.cell.env == world]
-        if of:
-            more = "; ".join(f"{rule} {_more(of, rule)}" for rule in RULES)
-            told.append(f"Pessimism adds to the normalised gap ({title}): {more}.")
-    return told
+    parts = {title: [r for r in rows if r.cell.env == world] for world, title in WORLDS.items()}
+    return [
+        f"Pessimism adds to the normalised gap ({title}): "
+        + "; ".join(f"{rule} {_more(of, rule)}" for rule in RULES)
+        for title, of in parts.items()
+        if of
+    ]
 
 
 def _more(rows: Sequence[Finding], rule: str) -> str:
     """Return the mean over all places, with an interval over seeds."""
     seeds = sorted({row.cell.seed for row in rows})
+    names = [(f"{name} pessimistic {rule}", f"{name} plug-in {rule}") for name in LEARNERS]
     difference = [
-        np.mean(
-            [
-                row.values[f"{name} pessimistic {rule}"] - row.values[f"{name} plug-in {rule}"]
-                for row in rows
-                for name in LEARNERS
-                if row.cell.seed == seed
-            ]
-        )
+        np.mean([r.values[a] - r.values[b] for r in rows if r.cell.seed == seed for a, b in names])
         for seed in seeds
     ]
     return exponents.told(interval(difference), 3)

@@ -26,12 +26,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from baselines.rows import Cell, Finding
 from baselines.statistics import Estimate
 from baselines.studies import bandits, exponents, grid
 from baselines.studies.bandits import LEARNERS, RULES
+from baselines.studies.crossings import Need, needed
 from baselines.summary import Table
 from multiparty_envs.dynamics import FiniteMDP
 from multiparty_envs.envs.hard_bandit import hard_bandit
@@ -182,49 +182,16 @@ def settings(rows: Sequence[Finding]) -> list[Setting]:
     return [each for each in every if each.rows(rows)]
 
 
-def needed(counts: np.ndarray, gaps: np.ndarray, target: float) -> float:
-    """Return log n where a curve of gaps [P] at counts [P] falls to the target.
-
-    Infinite where it stays above, minus infinite where it begins below.
-    """
-    falling = np.asarray(isotonic_regression(gaps, increasing=False).x)
-    below = np.flatnonzero(falling <= target)
-    if not len(below):
-        return float("inf")
-    last = int(below[0])
-    if last == 0:
-        return float("-inf")
-    (high, low), (left, right) = falling[last - 1 : last + 1], np.log(counts[last - 1 : last + 1])
-    return float(left + (right - left) * (high - target) / (high - low))
-
-
-class Need(NamedTuple):
-    """log n that is needed: of the mean curve, and of every resample of seeds [B]."""
-
-    value: float
-    drawn: np.ndarray
-
-    def estimate(self) -> Estimate:
-        """Return the log with a percentile interval."""
-        low, high = np.quantile(self.drawn, [0.025, 0.975], method="nearest")
-        return Estimate(self.value, float(low), float(high), len(self.drawn))
-
-    def over(self, other: Need) -> Need:
-        """Return the log of the ratio; unknown where neither place is known."""
-        with np.errstate(invalid="ignore"):
-            return Need(self.value - other.value, self.drawn - other.drawn)
-
-
 def need(setting: Setting, rows: Sequence[Finding], name: str, rule: str, way: str) -> Need:
     """Return what is needed, of rows of one number of parties."""
     counts = np.array(places(*setting))
     by_seed = sorted(setting.rows(rows), key=lambda row: row.cell.seed)
     gaps = np.array([normalised(row, name, rule, way) for row in by_seed]).T  # [P, seeds]
-    drawn = [needed(counts, each, TARGETS[way]) for each in exponents.resampled(gaps, RESAMPLES)]
-    return Need(needed(counts, gaps.mean(axis=1), TARGETS[way]), np.array(drawn))
+    drawn = needed(counts, exponents.resampled(gaps, RESAMPLES), TARGETS[way])
+    return Need(float(needed(counts, gaps.mean(axis=1), TARGETS[way])), drawn)
 
 
-RESAMPLES = 200
+RESAMPLES = 1_000
 
 MOST = 0.95
 """Of the resamples whose curves must cross the target, or an exponent has no interval."""

@@ -5,6 +5,7 @@ import pytest
 
 from baselines.studies import find_study, grid
 from baselines.studies import separation as study
+from baselines.studies.crossings import Need, falling, needed
 
 HARD, RANDOM = study.Setting("hard", 3, 4), study.Setting("random", 2, 1)
 
@@ -27,17 +28,26 @@ def test_cells_cover_the_grid():
 
 def test_a_crossing_is_found_between_places():
     counts = np.array([100, 200, 400, 800])
-    assert np.exp(study.needed(counts, np.array([0.4, 0.2, 0.1, 0.05]), 0.1)) == pytest.approx(400)
-    half = study.needed(counts, np.array([0.4, 0.2, 0.1, 0.05]), 0.15)
+    assert np.exp(needed(counts, np.array([0.4, 0.2, 0.1, 0.05]), 0.1)) == pytest.approx(400)
+    half = needed(counts, np.array([0.4, 0.2, 0.1, 0.05]), 0.15)
     assert np.exp(half) == pytest.approx(200 * 2**0.5)
-    assert study.needed(counts, np.full(4, 0.3), 0.1) == np.inf
-    assert study.needed(counts, np.full(4, 0.05), 0.1) == -np.inf
+    assert needed(counts, np.full(4, 0.3), 0.1) == np.inf
+    assert needed(counts, np.full(4, 0.05), 0.1) == -np.inf
+
+
+def test_falling_curves_are_those_of_isotonic_regression():
+    isotonic = pytest.importorskip("sklearn.isotonic")
+    curves = np.random.default_rng(0).uniform(size=(50, 7))
+    found = falling(curves)
+    for curve, each in zip(curves, found, strict=True):
+        expected = isotonic.isotonic_regression(curve, increasing=False)
+        np.testing.assert_allclose(each, expected, atol=1e-12)
 
 
 def test_a_curve_that_rises_by_chance_is_made_to_fall():
     counts = np.array([100, 200, 400, 800])
     # 0.08 and 0.16 become 0.12 both: the curve is below 0.1 at the last place only
-    found = study.needed(counts, np.array([0.4, 0.08, 0.16, 0.04]), 0.1)
+    found = needed(counts, np.array([0.4, 0.08, 0.16, 0.04]), 0.1)
     assert np.log(400) < found < np.log(800)
 
 
@@ -58,8 +68,8 @@ def test_ratios_are_paired_by_seed(rows):
 
 
 def test_an_unknown_ratio_is_told_as_such():
-    above = study.Need(np.inf, np.full(5, np.inf))
-    assert study._told(above.over(study.Need(1.0, np.ones(5)))) == "∞ [∞, ∞]"
+    above = Need(np.inf, np.full(5, np.inf))
+    assert study._told(above.over(Need(1.0, np.ones(5)))) == "∞ [∞, ∞]"
     assert study._told(above.over(above)) == "–"
 
 

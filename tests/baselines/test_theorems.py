@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from agents.pessimism import lower_bounds
-from baselines.studies import bandits, find_study, grid
+from baselines.studies import bandits, bounds, find_study, grid
 from baselines.studies import theorems as study
 from multiparty_envs.faces import offline
 from multiparty_envs.rewards.confidence import ConfidenceSets, metric
@@ -45,7 +45,7 @@ def test_lower_bounds_lie_within_twice_the_width_below_the_truth():
         world = world_of(seed)
         sets = sets_of(world, seed)
         u, low = bandits.utilities(world), lower_bounds(sets, world.feature_table)
-        off = 2.0 * sets.radius * study.to_worst(world, sets)
+        off = 2.0 * sets.radius * bounds.to_worst(world, sets)
         assert (low <= u + 1e-9).all()
         assert (low >= u - off - 1e-9).all()
 
@@ -53,7 +53,7 @@ def test_lower_bounds_lie_within_twice_the_width_below_the_truth():
 def test_the_widths_are_those_of_the_truly_worst_action():
     world = world_of(0)
     sets = sets_of(world, 0)
-    found = study.to_worst(world, sets)
+    found = bounds.to_worst(world, sets)
     table, truth = world.feature_table, np.asarray(world.population.theta)
     for s, a, m in ((0, 1, 0), (3, 2, 2), (7, 0, 1)):
         worst = (table[s] @ truth[:, m]).argmin()
@@ -65,7 +65,7 @@ def test_the_widths_are_those_of_the_truly_worst_action():
 def test_bounds_hold_wherever_the_weights_are_in_their_sets_and_are_ordered(rule):
     for seed in range(60):
         world = world_of(seed, parties=2 + seed % 3)
-        bound = study.bounds(world, sets_of(world, seed))[rule]
+        bound = bounds.bounds(world, sets_of(world, seed))[rule]
         assert -1e-9 <= bound.gap <= bound.sharp + 1e-7
         assert bound.sharp <= bound.finite + 1e-9
 
@@ -75,7 +75,7 @@ def test_bounds_of_sets_that_are_too_small_fail():
     broken = dict.fromkeys(bandits.RULES, 0)
     for seed in range(30):
         world = world_of(seed)
-        for rule, bound in study.bounds(world, sets_of(world, seed, 100, times=0.01)).items():
+        for rule, bound in bounds.bounds(world, sets_of(world, seed, 100, times=0.01)).items():
             broken[rule] += bound.gap > bound.finite + 1e-7
     assert min(broken.values()) > 5
 
