@@ -72,7 +72,8 @@ def study(
     """Answer one question by a grid of measurements: tables, a figure, an answer.
 
     Studies: better-pessimism, confidence, delivery-conflict, efficiency, finite-optima, labels,
-    loop, low-rank, parity, pessimism, travellers, violation, welfare.
+    loop, low-rank, num-parties, parity, pessimism, rates, separation, theorems, travellers,
+    violation, welfare.
 
     Args:
         name: of the study.
