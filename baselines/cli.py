@@ -71,12 +71,10 @@ def study(
 ) -> None:
     """Answer one question by a grid of measurements: tables, a figure, an answer.
 
-    Studies: better-pessimism, confidence, delivery-conflict, efficiency, finite-optima, labels,
-    loop, low-rank, num-parties, parity, pessimism, rates, separation, theorems, travellers,
-    violation, welfare.
-
     Args:
-        name: of the study.
+        name: better-pessimism, confidence, delivery-conflict, efficiency, finite-optima,
+            labels, loop, low-rank, num-parties, parity, pessimism, rates, separation, theorems,
+            travellers, violation, welfare.
         seeds: repetitions of each point of its grid.
         full: run the larger grid of those that have one.
         out: folder of results; default runs/NAME-HASH.
