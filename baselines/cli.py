@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import baselines.one_thread  # noqa: F401 - before NumPy
 from baselines.extras import require
 from baselines.methods import DEFAULT_METHODS
 

@@ -17,6 +17,7 @@ TOL = 1e-7  # norm of the gradient per choice
 CHEAP_STEPS = 40  # of L-BFGS, after which Newton takes over; each costs a tenth of one of Newton's
 MAX_STEPS = 5000
 LARGEST = 1e8  # numbers in the border of Newton's system, above which L-BFGS finishes too
+FAR = 100.0  # times the tolerance: while L-BFGS's own gradient is longer, it goes on
 SMALLEST = 1e-3  # singular value from which a direction starts; at 0 the gradient vanishes
 
 
@@ -44,7 +45,7 @@ def descend(problem: JointProblem, start: Factors, tol: float, steps: int = MAX_
         steps: at most.
     """
     features, scale = problem.shape[1], problem.scale()
-    latest: list[tuple[Factors, Slopes]] = []
+    latest: list[tuple[Factors, Slopes, float]] = []
 
     def factors(x: np.ndarray) -> Factors:
         center, left, right = np.split(x, [features, features * (1 + problem.rank)])
@@ -54,14 +55,17 @@ def descend(problem: JointProblem, start: Factors, tol: float, steps: int = MAX_
     def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
         at = factors(x)
         slopes = problem.slopes(at)
-        latest[:] = [(at, slopes)]
         by_left = scale.T @ (slopes.party.T @ at.alpha)
         parts = (scale.T @ slopes.center, by_left, slopes.party @ at.basis)
         flat = np.concatenate([part.ravel() for part in parts])
-        return slopes.value / problem.count, flat / problem.count
+        flat /= problem.count
+        latest[:] = [(at, slopes, float(np.linalg.norm(flat)))]
+        return slopes.value / problem.count, flat
 
     def there(_: np.ndarray) -> None:
-        if problem.norm(*latest[0]) <= tol:
+        at, slopes, rough = latest[0]
+        # the norm itself takes a tenth of the time of a step
+        if rough <= FAR * tol and problem.norm(at, slopes) <= tol:
             raise StopIteration
 
     begin = _balanced(start, np.linalg.inv(scale))

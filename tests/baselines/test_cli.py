@@ -86,6 +86,24 @@ def test_compare_goes_from_nothing_to_a_report_and_repeats_nothing(tmp_path):
     assert rebuilt.splitlines()[-1] == first.splitlines()[-1]
 
 
+@pytest.mark.parametrize(("given", "kept"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "3"}, "3")])
+def test_the_command_line_computes_with_one_thread_unless_told_otherwise(given, kept):
+    rest = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"}
+    # NumPy reads the variable when it is loaded
+    code = (
+        "import sys; import baselines.one_thread; assert 'numpy' not in sys.modules; "
+        "import baselines.cli, os; print(os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**rest, **given},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == [kept], done.stderr
+
+
 def test_help_names_every_study(capsys):
     with pytest.raises(SystemExit):
         main(["study", "--help"])
