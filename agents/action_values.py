@@ -24,7 +24,7 @@ from multiparty_envs import expect
 from multiparty_envs.dynamics import FiniteMDP
 from multiparty_envs.feedback import Comparisons, Segments
 from multiparty_envs.rewards import ConvergenceWarning, LinearLearner
-from multiparty_envs.rewards.confidence import distances
+from multiparty_envs.rewards.errors import distances
 
 Learner = TypeVar("Learner", bound=LinearLearner)
 

@@ -13,7 +13,8 @@ import numpy as np
 from multiparty_envs import expect
 from multiparty_envs.feedback import Comparisons
 from multiparty_envs.rewards import LinearLearner
-from multiparty_envs.rewards.confidence import distances, metric
+from multiparty_envs.rewards.confidence import metric
+from multiparty_envs.rewards.errors import distances
 from multiparty_envs.rewards.newton import DEFAULT_RIDGE
 from multiparty_envs.rewards.radii import quantile_radius
 

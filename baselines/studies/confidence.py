@@ -32,7 +32,8 @@ from baselines.summary import Table
 from multiparty_envs.feedback import Comparisons
 from multiparty_envs.parties import Population, low_rank
 from multiparty_envs.rewards import Independent, LinearLearner, LowRank
-from multiparty_envs.rewards.confidence import distances, metric
+from multiparty_envs.rewards.confidence import metric
+from multiparty_envs.rewards.errors import distances
 from multiparty_envs.rewards.radii import bootstrap_errors, theory_radius
 from multiparty_envs.streams import Streams
 

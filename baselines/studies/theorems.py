@@ -24,7 +24,8 @@ from multiparty_envs.dynamics import FiniteMDP
 from multiparty_envs.faces import offline
 from multiparty_envs.feedback import Comparisons
 from multiparty_envs.rewards import LinearLearner
-from multiparty_envs.rewards.confidence import ConfidenceSets, distances, metric
+from multiparty_envs.rewards.confidence import ConfidenceSets, metric
+from multiparty_envs.rewards.errors import distances
 from multiparty_envs.rewards.radii import quantile_radius, redrawn
 from multiparty_envs.streams import Streams
 

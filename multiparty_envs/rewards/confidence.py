@@ -22,7 +22,7 @@ from multiparty_envs import expect
 from multiparty_envs.feedback.comparisons import Comparisons
 from multiparty_envs.rewards.base import LinearLearner
 from multiparty_envs.rewards.choices import Choices, choices_of
-from multiparty_envs.rewards.likelihood import Likelihood
+from multiparty_envs.rewards.errors import data_covariance, distances
 from multiparty_envs.rewards.newton import DEFAULT_RIDGE
 
 
@@ -142,12 +142,6 @@ class ConfidenceSets:
         return self.theta + np.abs(self.radius) * moved
 
 
-def distances(sigma: np.ndarray, difference: np.ndarray) -> np.ndarray:
-    """Return ||difference||_sigma of each party, [M, D, D] and [..., D, M] -> [..., M]."""
-    square = np.einsum("...im,mij,...jm->...m", difference, sigma, difference, optimize=True)
-    return np.sqrt(np.maximum(square, 0.0))
-
-
 def metric(answers: Comparisons, ridge: float = DEFAULT_RIDGE) -> np.ndarray:
     """Return Sigma_m plus a ridge, [M, D, D].
 
@@ -161,11 +155,8 @@ def metric(answers: Comparisons, ridge: float = DEFAULT_RIDGE) -> np.ndarray:
     """
     choices = _pairs(answers)
     expect.number(ridge, name="ridge", low=0.0)
-    zero = np.zeros((choices.num_parties, choices.num_features))
-    # the curvature of a fair coin is a quarter
-    total = 4.0 * Likelihood(choices).terms(zero).information
-    total = total + ridge * choices.scale * np.eye(choices.num_features)
-    return total / np.maximum(choices.counts, 1)[:, None, None]
+    share = ridge * choices.scale / np.maximum(choices.counts, 1)
+    return data_covariance(choices) + share[:, None, None] * np.eye(choices.num_features)
 
 
 def _pairs(answers: Comparisons) -> Choices:

@@ -74,8 +74,12 @@ def error_norms(
     inner = expect.finite(sigma, name="sigma")
     expect.shape(inner, parties, features, features, name="sigma")
     expect.number(ridge, name="ridge", low=0.0)
-    off = (learned - truth).T
-    square = np.einsum("md,mde,me->m", off, inner, off) + ridge * (off * off).sum(axis=1)
+    return distances(inner + ridge * np.eye(features), learned - truth)
+
+
+def distances(sigma: np.ndarray, difference: np.ndarray) -> np.ndarray:
+    """Return ||difference||_sigma of each party, [M, D, D] and [..., D, M] -> [..., M]."""
+    square = np.einsum("...im,mij,...jm->...m", difference, sigma, difference, optimize=True)
     return np.sqrt(np.maximum(square, 0.0))
 
 

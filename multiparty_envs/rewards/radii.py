@@ -24,7 +24,8 @@ from scipy.special import expit
 from multiparty_envs import expect
 from multiparty_envs.feedback.comparisons import Comparisons
 from multiparty_envs.rewards.base import LinearLearner
-from multiparty_envs.rewards.confidence import distances, metric
+from multiparty_envs.rewards.confidence import metric
+from multiparty_envs.rewards.errors import distances
 from multiparty_envs.rewards.independent import Independent, SeparableWarning
 from multiparty_envs.rewards.newton import DEFAULT_RIDGE
 
