@@ -15,8 +15,8 @@ def test_block_runs(block, tmp_path, monkeypatch):
     exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
 
 
-def test_all_five_blocks_are_found():
-    assert len(BLOCKS) == 5
+def test_all_six_blocks_are_found():
+    assert len(BLOCKS) == 6
 
 
 def test_the_example_has_twelve_lines():
