@@ -16,6 +16,7 @@ from multiparty_envs.rewards.mixture import Mixture
 from multiparty_envs.rewards.newton import ConvergenceWarning
 from multiparty_envs.rewards.pessimistic import Pessimistic
 from multiparty_envs.rewards.pooled import Pooled
+from multiparty_envs.rewards.preferences import PreferenceCounts
 from multiparty_envs.rewards.storage import (
     learner_from_state,
     learner_state,
@@ -45,6 +46,7 @@ __all__ = [
     "Pessimistic",
     "Pooled",
     "PredictingLearner",
+    "PreferenceCounts",
     "RewardLearner",
     "SeparableWarning",
     "learner_from_state",
