@@ -135,9 +135,7 @@ class Outcomes:
         mdp = self._mdp
         table = expect.distribution(policy, name="policy", atol=1e-5)
         expect.shape(table, mdp.horizon, mdp.num_states, mdp.num_actions, name="policy")
-        return self._spread(
-            [table[time, level.cell] for time, level in enumerate(self._levels)]
-        )
+        return self._spread([table[time, level.cell] for time, level in enumerate(self._levels)])
 
     def _spread(self, chances: list[np.ndarray]) -> np.ndarray:
         """Return the distribution [U] from chances of actions [B, A] per level."""

@@ -30,6 +30,19 @@ from multiparty_envs.feedback import Steps
 from multiparty_envs.streams import Streams
 from multiparty_envs.welfare import Scale, Utilitarian
 
+STEADY: dict[str, Any] = {
+    "learning_rate": 1e-3,
+    "epochs": 4,
+    "entropy": 0.1,
+    "normalise_advantages": False,
+}
+"""Settings of PPO that differ in self-play.
+
+Near the winner every advantage vanishes. Divided by their spread they would not, and the policy
+would run round in circles to the corners; the entropy bonus, in the same units, then outweighs
+them, and both steps and bonus fall linearly to zero.
+"""
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +57,9 @@ class SelfPlayConfig:
     """Other episodes of the batch that each one is compared with. Usual 4 to 32."""
     policies: int = 50
     """Policies in the mixture, evenly spread over the last part of the training."""
-    averaging: float = 0.7
-    """That last part, as a share of the batches. Usual 0.5 to 0.9."""
-    ppo: PPOConfig = field(
-        default_factory=lambda: PPOConfig(schedule="constant", learning_rate=1e-3, epochs=4)
-    )
+    averaging: float = 0.3
+    """That last part, as a share of the batches. Usual 0.3 to 0.7."""
+    ppo: PPOConfig = field(default_factory=lambda: PPOConfig(**STEADY))
     """How the policy is improved; its own `averaging` is not used."""
 
     def __post_init__(self) -> None:
