@@ -162,7 +162,8 @@ class Outcomes:
         Raises:
             RuntimeError: when `limit` policies are not enough.
         """
-        margin = self.margin()
+        expect.integer(limit, name="limit", low=1)
+        margin, gain = self.margin(), np.inf
         found = [self.of_acts(self.best(np.zeros(len(margin)))[1])]
         for count in range(1, limit + 1):
             known = np.stack(found)

@@ -94,7 +94,8 @@ class Mixture:
         a cell and acting so; of whole episodes only where H is 1.
         """
         tables = [tabulate(policy, mdp) for policy in self.policies]
-        visits = sum(World(mdp).occupancy(table) for table in tables)
+        world = World(mdp)
+        visits = np.sum([world.occupancy(table) for table in tables], axis=0)
         plain = np.mean(tables, axis=0)  # where none ever comes
         total = visits.sum(axis=-1, keepdims=True)
         return np.where(total > 0.0, visits / np.where(total > 0.0, total, 1.0), plain)

@@ -71,8 +71,8 @@ def study(
 ) -> None:
     """Answer one question by a grid of measurements: tables, a figure, an answer.
 
-    Studies: delivery-conflict, efficiency, finite-optima, labels, loop, parity, travellers,
-    welfare.
+    Studies: delivery-conflict, efficiency, finite-optima, labels, loop, parity, reward-free,
+    travellers, welfare.
 
     Args:
         name: of the study.

@@ -14,6 +14,7 @@ STUDIES = {
     "labels": "baselines.studies.labels",
     "loop": "baselines.studies.loop",
     "parity": "baselines.studies.parity",
+    "reward-free": "baselines.studies.reward_free",
     "travellers": "baselines.studies.travellers",
     "welfare": "baselines.studies.welfare",
 }
