@@ -47,9 +47,9 @@ EXPECTED, ALLOWED = -0.5, 0.1
 
 def cells(seeds: int, full: bool = False) -> list[Cell]:
     """Return all kinds of games at every number of parties and of answers."""
-    axes = FULL_GRID if full else GRID
+    counts = (FULL_GRID if full else GRID)["n"]
     return [
-        cell for kind in GAMES for cell in grid.grid(kind, seeds, parties=PARTIES[kind], **axes)
+        cell for kind in GAMES for cell in grid.grid(kind, seeds, parties=PARTIES[kind], n=counts)
     ]
 
 
