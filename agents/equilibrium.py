@@ -9,7 +9,9 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 _STEPS = 80  # Newton steps; 10 to 25 are usual
 _NEAR = 0.995  # how far to go towards the boundary
-_FIRST_LOOK = 1e-5  # of the complementarity, from where supports can be told
+_LOOK = 1e-5  # complementarity from where supports may be told
+_UNEVEN = 200  # actions on both sides from which supports of different size are not worth solving
+_SLOW = 0.9  # share of it that is left after a step from which rounding has won
 
 
 class Equilibrium(NamedTuple):
@@ -47,10 +49,9 @@ def equilibrium(payoff: np.ndarray, tolerance: float = 1e-12) -> Equilibrium:
     """
     size = float(np.abs(payoff).max(initial=0.0)) or 1.0
     path = _Path(payoff / size)
-    best, look = path.here(), _FIRST_LOOK
+    best = path.here()
     for _ in range(_STEPS):
-        if path.left <= look:
-            look = min(0.01 * look, path.left)
+        if path.left <= _LOOK:
             best = min(best, path.here(), path.rounded(), key=lambda found: found.gap)
         if best.gap <= tolerance or not path.step():
             break
@@ -91,7 +92,8 @@ class _Path:
         """Return strategies on the likely supports that make the other side indifferent."""
         p, q, r, s = self._at
         rows, columns = np.flatnonzero(p > r), np.flatnonzero(q > s)
-        if not len(rows) or not len(columns):
+        uneven = len(rows) != len(columns) and len(rows) + len(columns) > _UNEVEN
+        if not len(rows) or not len(columns) or uneven:
             return self.here()
         inner, row, column = self._payoff[np.ix_(rows, columns)], 0.0 * p, 0.0 * q
         row[rows], column[columns] = _indifferent(inner), _indifferent(inner.T)
@@ -108,22 +110,20 @@ class _Path:
         p, q, r, s = self._at
         mean = self.left / (len(p) + len(q))
         guess = newton.move(-p * r, -q * s)
-        reached = self._complementarity(self._moved(guess, self._room(guess)))
+        reached = self._complementarity(self._moved(guess))
         aim = mean * (reached / self.left) ** 3
         move = newton.move(aim - p * r - guess.p * guess.r, aim - q * s - guess.q * guess.s)
-        length = _NEAR * self._room(move)
-        before, self._at = self.left, self._moved(move, length)
+        before, self._at = self.left, self._moved(move)
         self.left = self._complementarity(self._at)
-        return length > 1e-3 and 0.0 < self.left < before
+        return self.left > 0.0 and (self.left > _LOOK or self.left < _SLOW * before)
 
-    def _moved(self, move: _Move, length: float) -> _Move:
-        return _Move(*(at + length * by for at, by in zip(self._at, move, strict=True)))
-
-    def _room(self, move: _Move) -> float:
-        """Return how much of `move` keeps everything positive, at most all."""
-        return 1.0 / max(
-            1.0, *(float((-by / at).max()) for at, by in zip(self._at, move, strict=True))
-        )
+    def _moved(self, move: _Move) -> _Move:
+        """Return where `move` leads, or nearly to the first border that it meets on either side."""
+        p, q, r, s = (float((-by / at).max()) for at, by in zip(self._at, move, strict=True))
+        # the rows' strategy has to do with s alone, and that of the columns with r
+        rows, columns = _NEAR / max(_NEAR, p, s), _NEAR / max(_NEAR, q, r)
+        lengths = (rows, columns, columns, rows)
+        return _Move(*(at + t * by for at, t, by in zip(self._at, lengths, move, strict=True)))
 
     @staticmethod
     def _complementarity(at: _Move) -> float:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 ROUNDS = 3_000
-"""Of multiplicative weights, after which it is still a hundredth off; ten times as many, a third
-of that."""
+"""Of multiplicative weights, after which what it finds can still be exploited by a hundredth."""
 
 
 def by_programme(margin: np.ndarray) -> np.ndarray:
