@@ -10,7 +10,8 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 _STEPS = 80  # Newton steps; 10 to 25 are usual
 _NEAR = 0.995  # how far to go towards the boundary
 _LOOK = 1e-5  # complementarity from where supports may be told
-_UNEVEN = 200  # actions on both sides from which supports of different size are not worth solving
+_OTHERS = (-1, 1, -2, 2, -3, 3)  # actions more or less that are tried at the end
+_UNEVEN = 200  # actions on both sides from which supports are taken to be of the same size
 _SLOW = 0.9  # share of it that is left after a step from which rounding has won
 
 
@@ -52,11 +53,18 @@ def equilibrium(payoff: np.ndarray, tolerance: float = 1e-12) -> Equilibrium:
     best = path.here()
     for _ in range(_STEPS):
         if path.left <= _LOOK:
-            best = min(best, path.here(), path.rounded(), key=lambda found: found.gap)
+            best = _least(best, path.here(), path.rounded())
         if best.gap <= tolerance or not path.step():
             break
-    best = min(best, path.here(), key=lambda found: found.gap)
+    # where rounding has won, an action or two may still be on the wrong side
+    for more in _OTHERS:
+        if best.gap > tolerance:
+            best = _least(best, path.here(), path.rounded(more))
     return checked(payoff, best.row, best.column)
+
+
+def _least(*found: Equilibrium) -> Equilibrium:
+    return min(found, key=lambda each: each.gap)
 
 
 class _Move(NamedTuple):
@@ -88,13 +96,19 @@ class _Path:
         """Return the present strategies."""
         return checked(self._payoff, self._at.p, self._at.q)
 
-    def rounded(self) -> Equilibrium:
-        """Return strategies on the likely supports that make the other side indifferent."""
+    def rounded(self, more: int = 0) -> Equilibrium:
+        """Return strategies on the likely supports that make the other side indifferent.
+
+        Args:
+            more: actions that each side plays beyond those that are more likely than not.
+        """
         p, q, r, s = self._at
-        rows, columns = np.flatnonzero(p > r), np.flatnonzero(q > s)
-        uneven = len(rows) != len(columns) and len(rows) + len(columns) > _UNEVEN
-        if not len(rows) or not len(columns) or uneven:
+        counts = [int((play > bar).sum()) + more for play, bar in ((p, r), (q, s))]
+        if sum(counts) > _UNEVEN:
+            counts[1] = counts[0]  # many equations can only be solved where they are as many
+        if not (0 < counts[0] <= len(p) and 0 < counts[1] <= len(q)):
             return self.here()
+        rows, columns = _largest(p / r, counts[0]), _largest(q / s, counts[1])
         inner, row, column = self._payoff[np.ix_(rows, columns)], 0.0 * p, 0.0 * q
         row[rows], column[columns] = _indifferent(inner), _indifferent(inner.T)
         if row.max() <= 0.0 or column.max() <= 0.0:
@@ -166,6 +180,11 @@ class _Newton:
     def _solve(self, sides: np.ndarray) -> np.ndarray:
         unit = self._unit[:, None]
         return unit * cho_solve(self._factor, unit * sides, check_finite=False)
+
+
+def _largest(values: np.ndarray, count: int) -> np.ndarray:
+    """Return the places of the `count` largest values, in order."""
+    return np.sort(np.argpartition(values, -count)[-count:])
 
 
 def _indifferent(payoff: np.ndarray) -> np.ndarray:

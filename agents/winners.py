@@ -23,6 +23,7 @@ WHOLE = 64
 _FEW = 0.25  # share of actions in play up to which only those are looked at
 _ROUNDS = 40
 _SETTLED = 1e-9  # gap above which a second solver is asked
+_PLAYED, _NEARLY = 1e-8, 1e-6  # chance, and loss against the best, of actions that it looks at
 
 
 class Winner(NamedTuple):
@@ -55,9 +56,7 @@ def von_neumann_winner(margin: np.ndarray) -> Winner:
     if not len(margin):
         raise ValueError("margin should be of an action at least, has none")
     found = equilibrium(margin) if len(margin) <= WHOLE else _large(margin)
-    if found.gap > _SETTLED * max(1.0, float(np.abs(margin).max())):
-        found = min(found, _by_programme(margin), key=lambda each: each.gap)
-    return _winner(found, margin)
+    return _winner(_settled(found, margin), margin)
 
 
 def quick_winner(margin: np.ndarray, tolerance: float = 1e-3) -> Winner:
@@ -150,9 +149,32 @@ def _between(margin: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> Equil
     return checked(margin, row, column)
 
 
-def _by_programme(margin: np.ndarray) -> Equilibrium:
-    """Solve the two linear programmes of the game by HiGHS."""
-    return checked(margin, _best_sure(margin), _best_sure(-margin.T))
+def _settled(found: Equilibrium, margin: np.ndarray) -> Equilibrium:
+    """Return what was found, or what linear programmes find where that is not exact enough.
+
+    First between the actions that are in play or nearly so, then between all.
+    """
+    size = max(1.0, float(np.abs(margin).max()))
+    near = (
+        (found.row > _PLAYED) | (margin @ found.column > found.high - _NEARLY * size),
+        (found.column > _PLAYED) | (found.row @ margin < found.low + _NEARLY * size),
+    )
+    for rows, columns in (near, np.ones((2, len(margin)), dtype=bool)):
+        if found.gap <= _SETTLED * size:
+            break
+        again = _by_programme(margin, np.flatnonzero(rows), np.flatnonzero(columns))
+        found = min(found, again, key=lambda each: each.gap)
+    return found
+
+
+def _by_programme(margin: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> Equilibrium:
+    """Solve the linear programmes of the game of some rows and columns by HiGHS, one a side."""
+    inner = margin[np.ix_(rows, columns)]
+    row, column = np.zeros(len(margin)), np.zeros(len(margin))
+    row[rows] = _best_sure(inner)
+    same = is_antisymmetric(inner) and np.array_equal(rows, columns)
+    column[columns] = row[rows] if same else _best_sure(-inner.T)
+    return checked(margin, row, column)
 
 
 def _best_sure(payoff: np.ndarray) -> np.ndarray:
@@ -166,7 +188,7 @@ def _best_sure(payoff: np.ndarray) -> np.ndarray:
         A_eq=np.append(np.ones(rows), 0.0)[None],
         b_eq=[1.0],
         bounds=[(0.0, None)] * rows + [(None, None)],
-        method="highs",
+        method="highs-ipm",  # with a crossover to a vertex
     )
     if found.x is None:
         raise RuntimeError(f"the linear programme of {rows} actions ended in: {found.message}")

@@ -113,6 +113,29 @@ def test_larger_games_are_solved_as_exactly(kind, actions):
     assert found.value == pytest.approx(value_by_simplex(lowered), abs=1e-8)
 
 
+@pytest.mark.parametrize("lowered", [False, True])
+@pytest.mark.parametrize("found", [1e-2, 1e-6])
+def test_what_is_not_exact_enough_is_left_to_linear_programmes(lowered, found, monkeypatch):
+    margin = dense(40, 5) - 0.1 * lowered * np.abs(dense(40, 6))
+    rough = regret_matching(margin, found)
+    monkeypatch.setattr("agents.winners.equilibrium", lambda payoff: rough)
+    winner = von_neumann_winner(margin)
+    assert winner.gap <= 1e-9
+    assert winner.value == pytest.approx(value_by_simplex(margin), abs=1e-8)
+
+
+# Seeds at which an interior point alone ends some 1e-9 off, one game in thirty.
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [27, 42])
+def test_games_that_an_interior_point_leaves_open_are_settled(seed):
+    from baselines.races.winners import dense_game
+
+    margin = dense_game(1000, seed)
+    begun = time.perf_counter()
+    assert von_neumann_winner(margin).gap <= 1e-12
+    assert time.perf_counter() - begun < 15.0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_thousand_actions_are_exact_and_quick_to_three_digits(kind):
