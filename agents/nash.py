@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import logsumexp
 
 from multiparty_envs import expect
 
@@ -63,11 +62,11 @@ def _preferred(game: np.ndarray, chances: np.ndarray) -> np.ndarray:
 
 
 def _normalised(log: np.ndarray) -> np.ndarray:
-    return log - logsumexp(log)
+    return log - np.logaddexp.reduce(log)
 
 
 def _exploitability(game: np.ndarray, log: np.ndarray, towards: np.ndarray, tau: float) -> float:
     """Return what the best answer wins over one half: the Gibbs policy, whose value is known."""
     chances = np.exp(log)
-    best = tau * float(logsumexp(towards + _preferred(game, chances) / tau))
+    best = tau * float(np.logaddexp.reduce(towards + _preferred(game, chances) / tau))
     return best + tau * float(chances @ (log - towards)) - 0.5

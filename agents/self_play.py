@@ -115,7 +115,8 @@ def train(
         dynamics: the world, with spaces as `agents.ppo.train` takes them.
         config: how to play.
         preferring: who compares episodes; None: the world's parties. They see whole episodes, so
-            that any choice model will do, circles and short memories included.
+            that any choice model will do, circles and short memories included. Episodes with
+            other starts are compared too, unless the parties skip such queries.
         seed: of everything random; the same seed gives the same mixture on a CPU.
         callback: told of every batch; its `returns` are the mean sums of features. Training ends
             early where it returns False.
