@@ -123,7 +123,7 @@ def test_self_play_comes_near_the_winner_of_condorcet(seed):
     margin = margins(world.population.choice.table)
     uniform = exploitability(np.full((1, 5), 0.2), margin)[0]
     mixture = self_play.train(world, config=settings(total_steps=100_000), seed=seed)
-    assert exploitability(mixture.tabulate(world)[0], margin)[0] < 0.15 * uniform
+    assert exploitability(mixture.tabulate(world)[0], margin)[0] < 0.1 * uniform
 
 
 def test_what_was_played_on_average_comes_near_the_winner_of_a_circle():
@@ -134,7 +134,7 @@ def test_what_was_played_on_average_comes_near_the_winner_of_a_circle():
     margin = margins(world.population.choice.table)
     uniform = exploitability(np.full((1, 3), 1 / 3), margin)[0]
     mixture = self_play.train(world, config=settings(total_steps=200_000), seed=0)
-    assert exploitability(mixture.tabulate(world)[0], margin)[0] < 0.5 * uniform
+    assert exploitability(mixture.tabulate(world)[0], margin)[0] < 0.3 * uniform
 
 
 def test_self_play_over_whole_episodes_comes_near_the_exact_winner():
@@ -143,7 +143,7 @@ def test_self_play_over_whole_episodes_comes_near_the_exact_winner():
     mixture = self_play.train(town, config=settings(total_steps=300_000), seed=0)
     spread = np.mean([outcomes.of_policy(tabulate(p, town)) for p in mixture.policies], axis=0)
     start = outcomes.of_policy(np.full((town.horizon, town.num_states, 4), 0.25))
-    assert outcomes.exploitability(spread) < 0.15 * outcomes.exploitability(start)
+    assert outcomes.exploitability(spread) < 0.1 * outcomes.exploitability(start)
     # the winner is one outcome, which is what is played most
     assert spread.argmax() == outcomes.winner().chances.argmax()
 
