@@ -45,6 +45,7 @@ class Trainer:
         config: how.
         streams: everything random.
         reference: the policy that `config.kl_coefficient` keeps it near; None: its first self.
+        objective: what is to rise in place of the problem's welfare.
     """
 
     def __init__(
@@ -53,12 +54,13 @@ class Trainer:
         config: PPOConfig,
         streams: Streams,
         reference: NetworkPolicy | None = None,
+        objective: Objective | None = None,
     ) -> None:
         self.problem, self.config, self.streams = problem, config, streams
         horizon = problem.dynamics.horizon
         self.iterations, self.batch_size = config.iterations(horizon), config.batch_size(horizon)
         self.number = torch.zeros((), dtype=torch.int64, device=config.device)
-        self.objective = _objective(problem, config, self.iterations, self.number)
+        self.objective = objective or _objective(problem, config, self.iterations, self.number)
         heads = self.objective.heads + (config.kl_coefficient > 0.0)
         self.agent = Agent.new(problem, heads, config, streams)
         self.reference = _reference(self.agent, reference, config)

@@ -15,6 +15,7 @@ from baselines.races.neural import neural_learning, neural_learning_of_many
 from baselines.races.race import Finish, LearningRace, Race
 from baselines.races.single import importing, labels, planning
 from baselines.races.training import thermostat_training, training
+from baselines.races.winners import dense_winners, quick_winners, winners
 from baselines.summary import Table
 from multiparty_envs import expect
 
@@ -24,6 +25,9 @@ RACES: tuple[Callable[[], Race | LearningRace], ...] = (
     many_copies,
     many_copies_asked,
     planning,
+    winners,
+    dense_winners,
+    quick_winners,
     labels,
     joint_fit,
     joint_fit_uneven,

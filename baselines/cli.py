@@ -74,8 +74,8 @@ def study(
 
     Args:
         name: better-pessimism, confidence, delivery-conflict, efficiency, finite-optima,
-            labels, loop, low-rank, num-parties, parity, pessimism, rates, separation, theorems,
-            travellers, violation, welfare.
+            labels, loop, low-rank, num-parties, parity, pessimism, rates, reward-free, separation,
+            theorems, travellers, violation, welfare.
         seeds: repetitions of each point of its grid.
         full: run the larger grid of those that have one.
         out: folder of results; default runs/NAME-HASH.

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from multiparty_envs.rewards import Mixture as Mixture
     from multiparty_envs.rewards import Pessimistic as Pessimistic
     from multiparty_envs.rewards import Pooled as Pooled
+    from multiparty_envs.rewards import PreferenceCounts as PreferenceCounts
     from multiparty_envs.rewards import RewardLearner as RewardLearner
     from multiparty_envs.rewards import make_learner as make_learner
     from multiparty_envs.streams import Draw as Draw

@@ -12,7 +12,7 @@ _NAMES = {
     "feedback": "Comparisons Feedback Rankings Segments Steps",
     "parties": "BradleyTerryLuce ChoiceModel PlackettLuce Population PreferenceMatrices Ratings",
     "rewards": "Hierarchical Independent LowRank Mixture Pessimistic Pooled "
-    "RewardLearner make_learner",
+    "PreferenceCounts RewardLearner make_learner",
     "streams": "Draw Streams",
     "welfare": "GeneralizedGini GeneralizedMean Isoelastic Leximin MaxMin Nash Scale "
     "Utilitarian Welfare make_welfare",

@@ -20,6 +20,7 @@ STUDIES = {
     "parity": "baselines.studies.parity",
     "pessimism": "baselines.studies.pessimism",
     "rates": "baselines.studies.rates",
+    "reward-free": "baselines.studies.reward_free",
     "separation": "baselines.studies.separation",
     "theorems": "baselines.studies.theorems",
     "travellers": "baselines.studies.travellers",

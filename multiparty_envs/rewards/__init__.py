@@ -18,6 +18,7 @@ from multiparty_envs.rewards.mixture import Mixture
 from multiparty_envs.rewards.newton import ConvergenceWarning
 from multiparty_envs.rewards.pessimistic import Pessimistic
 from multiparty_envs.rewards.pooled import Pooled
+from multiparty_envs.rewards.preferences import PreferenceCounts
 from multiparty_envs.rewards.radii import bootstrap_radius, theory_radius
 from multiparty_envs.rewards.storage import (
     learner_from_state,
@@ -50,6 +51,7 @@ __all__ = [
     "Pessimistic",
     "Pooled",
     "PredictingLearner",
+    "PreferenceCounts",
     "RewardLearner",
     "SeparableWarning",
     "bootstrap_radius",

@@ -5,9 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from agents.games import margins, von_neumann_winner
+from agents.games import margins
 from agents.planning import solve
 from agents.regularised import gibbs, kl_maxmin
+from agents.winners import von_neumann_winner
 from multiparty_envs.feedback import Comparisons, Segments, Steps
 from multiparty_envs.rewards import Pooled
 from multiparty_envs.welfare import (
@@ -101,7 +102,7 @@ def test_von_neumann_winner_may_differ_from_utilitarian_with_three(
     assert solve(bandit(payoffs), Utilitarian()).policy[0, 0].argmax() == utilitarian
     over = logistic(gains)
     preferences = np.stack([[[0.5, p], [1 - p, 0.5]] for p in over])
-    chosen, value = von_neumann_winner(margins(preferences))
+    chosen, value, _ = von_neumann_winner(margins(preferences))
     assert chosen.argmax() == winner
     assert value == pytest.approx(0.0, abs=1e-9)
     if len(gains) == 3:
@@ -110,7 +111,7 @@ def test_von_neumann_winner_may_differ_from_utilitarian_with_three(
 
 def test_a_common_cycle_is_mixed_evenly():
     cycle = np.array([[0.5, 1.0, 0.0], [0.0, 0.5, 1.0], [1.0, 0.0, 0.5]])
-    chosen, value = von_neumann_winner(margins(np.stack([cycle] * 4)))
+    chosen, value, _ = von_neumann_winner(margins(np.stack([cycle] * 4)))
     assert chosen == pytest.approx(np.full(3, 1 / 3))
     assert value == pytest.approx(0.0, abs=1e-9)
 
