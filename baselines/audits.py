@@ -13,13 +13,12 @@ from agents.planning import party_scale
 from agents.units import reward_table
 from baselines.cells import is_planned, learner_of
 from baselines.methods import NEURAL, parse_method
-from baselines.plots import INK, MAJORITY, MINORITY, figure_of, styled
+from baselines.plots import INK, MAJORITY, MINORITY, figure_of, save, styled
 from baselines.rows import Cell
 from baselines.single import LEARNER, load_agent, party_names
 from baselines.summary import Table
 from baselines.tasks import make_task
 from multiparty_envs.dynamics import FiniteMDP
-from multiparty_envs.files import replacing
 from multiparty_envs.rewards import load_learner
 
 if TYPE_CHECKING:
@@ -53,9 +52,7 @@ def audit_agent(path: Path, *, deterministic: bool = False) -> Table | None:
         scale=party_scale(world, "range"),
         aggregate=_aggregate(path, cell, world),
     )
-    picture = figure(found, party_names(world))
-    with replacing(path / PLOT) as partial:
-        picture.savefig(partial, format="svg", metadata={"Date": None})
+    save(figure(found, party_names(world)), path / PLOT)
     title = f"Audit of {cell.method} on {cell.env} ({len(found.time)} states; {path / PLOT})"
     return Table(title, ("measure", "value", "what it means"), found.rows())
 

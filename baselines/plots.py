@@ -6,6 +6,7 @@ import functools
 import io
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
 import numpy as np
@@ -14,6 +15,7 @@ from baselines.extras import require
 from baselines.methods import FURTHER, LEARNERS, NEURAL, SINGLE, method_order, parse_method
 from baselines.rows import Row
 from baselines.statistics import interval
+from multiparty_envs.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -187,6 +189,13 @@ def _curve(axis: Axes, rows: Sequence[Row], field: str, shift: float) -> None:
     # bars of three seeds are long; they may run out of the picture, the lines may not
     bottom, top = axis.get_ylim() if len(axis.lines) > 1 else (np.inf, -np.inf)
     axis.set_ylim(min(bottom, middle.min() - MARGIN), max(top, middle.max() + MARGIN))
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write the figure to an SVG file, whole or not at all, closing the figure."""
+    with replacing(path) as partial:
+        figure.savefig(partial, format="svg", metadata={"Date": None})
+    require("matplotlib.pyplot").close(figure)
 
 
 def svg(figure: Figure, title: str) -> str:

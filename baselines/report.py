@@ -15,7 +15,7 @@ from baselines.methods import SINGLE, parse_method
 from baselines.rows import Row
 from baselines.store import RunFolder
 from baselines.summary import Line, Table, better_table, main_tables, summarise
-from multiparty_envs.files import replacing, write_text
+from multiparty_envs.files import write_text
 
 FLOW = """\
 people ── watch what an agent does and answer "which of these two do you prefer?"
@@ -131,9 +131,7 @@ def write_page(folder: RunFolder, study: ModuleType, rows: Sequence[Any]) -> Pat
     if not rows:
         raise ValueError(f"{folder.path} holds no rows yet")
     manifest = folder.manifest
-    figure = study.figure(rows)
-    with replacing(folder.path / "figure.svg") as partial:
-        figure.savefig(partial, format="svg", metadata={"Date": None})
+    plots.save(study.figure(rows), folder.path / "figure.svg")
     tables = "\n\n".join(f"**{table.title}**\n\n{table.markdown()}" for table in study.tables(rows))
     page = (
         f"# {manifest['config']['study']}\n\n{study.QUESTION}\n\n{study.verdict(rows)}\n\n"

@@ -1,10 +1,21 @@
 """Made-up rows: what tables, plots and reports are tested with, without running anything."""
 
+import sys
+
 import numpy as np
 import pytest
 
 from baselines.methods import DEFAULT_METHODS, parse_method
 from baselines.rows import Cell, Row
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    """Of figures that a test looks at, none is left open for the tests after it."""
+    yield
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close("all")
 
 
 def _made_up(cell: Cell, parties: int) -> Row:
