@@ -60,6 +60,17 @@ class Batch(NamedTuple):
     party: Tensor  # [...]
 
 
+class Pass(NamedTuple):
+    """What a forward pass leaves for the backward pass."""
+
+    utility: Tensor  # [E, n, B, J], the returns of the segments of each answer
+    layers: list[Tensor]  # [E * n, S, width] each, the inputs first
+    steps: Tensor | None  # [E * n, B * J * L] which of S distinct steps; None: they are in turn
+    mask: Tensor | None  # [E, n, B, J, L, 1], 0 where a segment has ended; None: they all are long
+    returns: Tensor  # [E, n, B, J, Z]
+    heads: Tensor | None  # [E, 1, B, 1, Z]
+
+
 class Trained(NamedTuple):
     """Where training ended."""
 
@@ -91,14 +102,54 @@ class Predictor:
         """Return the answers `rows` [...], for many steps at once."""
         return Batch(*(column[rows] for column in self._orders))
 
-    def utilities(self, parts: list[Tensor], batch: Batch) -> Tensor:
-        """Return [E, n, B, J], the returns of the segments of each answer, by weights `parts`."""
-        utility = self._returns(parts, batch)
-        return torch.where(batch.present, utility, FAR) if self._absent else utility
+    def forward(self, parts: list[Tensor], batch: Batch) -> Pass:
+        """Evaluate networks whose weights are `parts` at the segments of each answer."""
+        segments = batch.place.flatten()
+        steps = self._place.index_select(0, segments).view(len(parts[0]), -1)
+        # with fewer distinct steps than steps in the batch, each is evaluated once, and its outputs
+        # are copied to where it occurs
+        copied = len(self.inputs) <= steps.shape[1]
+        layers = self._layers(parts, None if copied else steps)
+        mask = None
+        if self._ragged:
+            mask = self._mask.index_select(0, segments).view(*batch.place.shape, -1, 1)
+        out = layers[-1]
+        if copied:
+            out = out.gather(1, steps[..., None].expand(-1, -1, out.shape[2]))
+        out = out.view(*batch.place.shape, -1, out.shape[2])
+        returns = (out if mask is None else out * mask).sum(dim=-2) * self._unit
+        heads = self._heads(parts, batch) if self.layout.heads else None
+        utility = returns[..., 0] if heads is None else (returns * heads).sum(dim=-1)
+        if self._absent:
+            utility = torch.where(batch.present, utility, FAR)
+        return Pass(utility, layers, steps if copied else None, mask, returns, heads)
+
+    def backward(
+        self, parts: list[Tensor], batch: Batch, seen: Pass, slope: Tensor
+    ) -> list[Tensor]:
+        """Return the slopes of `parts` by those of the utilities [E, n, B, J]."""
+        if self._absent:
+            slope = slope * batch.present
+        of_returns, of_heads = slope[..., None], []
+        if seen.heads is not None:
+            of_heads = [self._head_slope(parts, batch, (slope[..., None] * seen.returns))]
+            of_returns = of_returns * seen.heads
+        of_returns = (self._unit * of_returns)[..., None, :]
+        length = self._place.shape[1]
+        if seen.mask is None:
+            of_out = of_returns.expand(*slope.shape, length, -1)
+        else:
+            of_out = of_returns * seen.mask
+        last = seen.layers[-1]
+        of_out = of_out.reshape(len(last), -1, last.shape[2])
+        if seen.steps is not None:
+            place = seen.steps[..., None].expand(-1, -1, last.shape[2])
+            of_out = torch.zeros_like(last).scatter_add_(1, place, of_out)
+        return self.layout.backward(parts, seen.layers, of_out) + of_heads
 
     def log_likelihood(self, parts: list[Tensor], batch: Batch) -> Tensor:
         """Return [E, n, B] under networks whose weights are `parts`."""
-        utility = self.utilities(parts, batch)
+        utility = self.forward(parts, batch).utility
         value = (batch.credit * utility).sum(dim=-1)
         total = utility[..., -1]
         for stage in reversed(range(batch.stages.shape[-1])):
@@ -114,33 +165,30 @@ class Predictor:
         chunks = [self.log_likelihood(parts, self.look_up(own)) for own in rows.split(size, dim=2)]
         return torch.cat(chunks, dim=2)
 
-    def _returns(self, parts: list[Tensor], batch: Batch) -> Tensor:
-        """[E, n, B, J], of absent segments too."""
-        segments = batch.place.flatten()
-        steps = self._place.index_select(0, segments).view(len(parts[0]), -1)
-        out = self._outputs(parts, steps)
-        out = out.view(*batch.place.shape, -1, out.shape[2])
-        if self._ragged:
-            out = out * self._mask.index_select(0, segments).view(*out.shape[:-1], 1)
-        returns = out.sum(dim=-2) * self._unit
-        if not self.layout.heads:
-            return returns[..., 0]
+    def _heads(self, parts: list[Tensor], batch: Batch) -> Tensor:
+        """[E, 1, B, 1, Z], the head of the party of each answer."""
         heads = self.layout.head(parts).transpose(1, 2)  # [E, M, Z]
         party = batch.party.flatten(1)
         own = heads.gather(1, party[..., None].expand(-1, -1, heads.shape[2]))
-        return (returns * own[:, None, :, None, :]).sum(dim=-1)
+        return own[:, None, :, None, :]
 
-    def _outputs(self, parts: list[Tensor], steps: Tensor) -> Tensor:
-        """[E * n, B] places in the table of steps -> [E * n, B, Z]."""
-        if len(self.inputs) > steps.shape[1]:
-            own = self.inputs.index_select(0, steps.flatten())
-            return self.layout.outputs(parts, own.view(*steps.shape, -1))
-        # fewer distinct steps than steps in the batch: each is evaluated once
-        every = self.layout.outputs(parts, self.inputs.expand(len(steps), -1, -1))
-        return every.gather(1, steps[..., None].expand(-1, -1, every.shape[2]))
+    def _head_slope(self, parts: list[Tensor], batch: Batch, each: Tensor) -> Tensor:
+        """The slope of the heads [E, Z, 1 + M], from that [E, 1, B, J, Z] of each use of one."""
+        own = each.sum(dim=(1, 3))  # [E, B, Z]
+        party = batch.party.flatten(1)[..., None].expand_as(own)
+        zero = own.new_zeros(len(own), self.layout.heads, own.shape[2])
+        of_heads = zero.scatter_add_(1, party, own).transpose(1, 2)
+        return torch.cat([of_heads.sum(dim=2, keepdim=True), of_heads], dim=2)
+
+    def _layers(self, parts: list[Tensor], steps: Tensor | None) -> list[Tensor]:
+        """Evaluate at places [E * n, S] in the table of steps; None: at each distinct step once."""
+        if steps is None:
+            own = self.inputs.expand(len(parts[0]), -1, -1)
+        else:
+            own = self.inputs.index_select(0, steps.flatten()).view(*steps.shape, -1)
+        return self.layout.layers(parts, own)
 
 
-@torch.no_grad()
 def surprise(utility: Tensor, batch: Batch) -> Tensor:
     """Return the slope of the log-likelihood in the utilities [..., J]: credit less its chance."""
     slope = batch.credit.clone()
@@ -162,8 +210,7 @@ class Training(ABC):
         self.predictor = Predictor(layout, self.data.table, self.data.orders, self._device)
         self.members, self.networks = initial.shape[:2]
         self.weights = torch.tensor(initial, device=self._device).flatten(0, 1)
-        # views, so that a gradient passes through nothing on its way to one array
-        self._parts = [part.detach().requires_grad_() for part in layout.parts(self.weights)]
+        self._parts = layout.parts(self.weights)  # views
         schedule = self._schedule
         self._adam = Adam(self.weights, schedule.learning_rate, schedule.weight_decay)
 
@@ -179,11 +226,13 @@ class Training(ABC):
     def _judge(self, likelihood: Tensor) -> Tensor:
         """Return [E], the mean log-likelihood of watched answers, from that [E, n, T] of each."""
 
+    @torch.no_grad()
     def step(self, batch: Batch) -> None:
         """Make one gradient step on a batch [E, n, B]: on the mean over B for each network."""
-        utility = self.predictor.utilities(self._parts, batch)
+        seen = self.predictor.forward(self._parts, batch)
         size = self._importance(batch.party)[..., None] / -batch.party.shape[2]
-        slopes = torch.autograd.grad(utility, self._parts, size * surprise(utility, batch))
+        slope = size * surprise(seen.utility, batch)
+        slopes = self.predictor.backward(self._parts, batch, seen, slope)
         self._adam.step(torch.cat([slope.flatten(1) for slope in slopes], dim=1))
 
     def epoch(self, number: int) -> int:
