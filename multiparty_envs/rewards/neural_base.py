@@ -29,7 +29,8 @@ from multiparty_envs.rewards.neural_answers import (
 )
 from multiparty_envs.rewards.neural_inputs import INPUTS, Reader, Table, tabulate
 from multiparty_envs.rewards.neural_network import Layout
-from multiparty_envs.rewards.neural_training import CHUNK, Data, Problem, Schedule, Training
+from multiparty_envs.rewards.neural_predictor import CHUNK
+from multiparty_envs.rewards.neural_training import Data, Problem, Schedule, Training
 from multiparty_envs.streams import Streams
 
 
