@@ -197,5 +197,5 @@ def _indifferent(payoff: np.ndarray) -> np.ndarray:
         try:
             return np.linalg.solve(matrix, goal)[:-1]
         except np.linalg.LinAlgError:
-            pass
+            pass  # singular: of many solutions, or none, least squares takes the shortest
     return np.linalg.lstsq(matrix, goal, rcond=None)[0][:-1]

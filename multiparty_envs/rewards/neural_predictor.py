@@ -90,7 +90,7 @@ class Predictor:
             slope = slope * batch.present
         of_returns, of_heads = slope[..., None], []
         if seen.heads is not None:
-            of_heads = [self._head_slope(parts, batch, (slope[..., None] * seen.returns))]
+            of_heads = [self._head_slope(batch, slope[..., None] * seen.returns)]
             of_returns = of_returns * seen.heads
         of_returns = (self._unit * of_returns)[..., None, :]
         length = self._place.shape[1]
@@ -130,7 +130,7 @@ class Predictor:
         own = heads.gather(1, party[..., None].expand(-1, -1, heads.shape[2]))
         return own[:, None, :, None, :]
 
-    def _head_slope(self, parts: list[Tensor], batch: Batch, each: Tensor) -> Tensor:
+    def _head_slope(self, batch: Batch, each: Tensor) -> Tensor:
         """The slope of the heads [E, Z, 1 + M], from that [E, 1, B, J, Z] of each use of one."""
         own = each.sum(dim=(1, 3))  # [E, B, Z]
         party = batch.party.flatten(1)[..., None].expand_as(own)
