@@ -83,7 +83,7 @@ class JointProblem:
         gradient, inverse_step = self._at_zero
         counts = self._likelihood.counts
         each = gradient / (counts + SHRINKAGE)[:, None]
-        theta = np.linalg.solve(inverse_step, each.T).T / self.unit
+        theta = np.linalg.solve(inverse_step, each.T).T
         center = theta.mean(axis=0) * self.mean
         loud = (theta - center) * np.sqrt(self._weights * counts)[:, None]
         basis = np.linalg.eigh(loud.T @ loud)[1][:, -self.rank :]
@@ -98,23 +98,32 @@ class JointProblem:
         return np.linalg.inv(lower).T
 
     @cached_property
+    def _rough(self) -> Likelihood:
+        """In single precision and scaled units."""
+        return self._likelihood.single(self.unit)
+
+    @cached_property
     def _at_zero(self) -> tuple[np.ndarray, np.ndarray]:
         """Gradients [M, D] at zero, and the mean information [D, D] of a choice, scaled."""
-        gradient, information = self._likelihood.at_zero()
-        inverse_step = information / (self.count * self.unit**2)
+        gradient, information = self._rough.at_zero()
+        inverse_step = information / self.count
         # features that hardly differ should not begin far away
         return gradient, inverse_step + FLATTEST * np.eye(len(information))
 
     def slopes(self, at: Factors) -> Slopes:
         """Return the objective and its slopes."""
         value, gradient = self._likelihood.gradient(self.theta(at))
-        return self._slopes(at, value, gradient)
+        return self._slopes(at, value, gradient / self.unit)
+
+    def rough_slopes(self, at: Factors) -> Slopes:
+        """Return the same to about seven digits, in half the time."""
+        return self._slopes(at, *self._rough.gradient(at.center + at.deviation))
 
     def curvature(self, at: Factors) -> Curvature:
         """Return the objective, its slopes and the parties' information."""
         terms = self._likelihood.terms(self.theta(at))
         bend = terms.information * (self._weights / self.unit**2)[:, None, None]
-        return Curvature(self._slopes(at, terms.value, terms.gradient), bend)
+        return Curvature(self._slopes(at, terms.value, terms.gradient / self.unit), bend)
 
     def norm(self, at: Factors, slopes: Slopes) -> float:
         """Return the gradient's norm, per choice, by center and by balanced factors.
@@ -142,7 +151,7 @@ class JointProblem:
         return bend * self._weights[:, None, None] + prior.precision
 
     def _slopes(self, at: Factors, value: np.ndarray, gradient: np.ndarray) -> Slopes:
-        down = gradient * (-self._weights / self.unit)[:, None]
+        down = gradient * -self._weights[:, None]
         deviation = at.deviation
         penalty = self.ridge * np.vdot(deviation, deviation)
         penalty += TINY_RIDGE * (at.center @ at.center)

@@ -6,9 +6,11 @@ everything is a batched matrix product and no party with many answers makes the 
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple, final
 
 import numpy as np
+from typing_extensions import Self
 
 from multiparty_envs.rewards import softmax
 from multiparty_envs.rewards.choices import Choices
@@ -46,6 +48,19 @@ class Likelihood:
         self._flat = self._design.reshape(len(rows), -1, self.num_features)  # [Q, B * P, D]
         self._asked, self._starts = np.unique(self._party, return_index=True)
 
+    def single(self, unit: float) -> Self:
+        """Return the same in single precision: half the bytes, for values that need not be exact.
+
+        Args:
+            unit: of the features; those of the twin are divided by it, so that none overflows.
+        """
+        twin = copy.copy(self)
+        for name in ("_weight", "_available", "_target"):
+            setattr(twin, name, getattr(self, name).astype(np.float32))
+        twin._design = np.divide(self._design, unit, dtype=np.float32, casting="same_kind")
+        twin._flat = twin._design.reshape(self._flat.shape)
+        return twin
+
     def gradient(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return [M] log-likelihoods and [M, D] gradients at `theta` [M, D]."""
         utility = self._utility(theta)
@@ -71,13 +86,15 @@ class Likelihood:
 
     def at_zero(self) -> tuple[np.ndarray, np.ndarray]:
         """Return [M, D] gradients at theta = 0, and [D, D] the information of all together."""
-        chosen = softmax.moments(np.zeros_like(self._target), self._available)
         flat = self._flat.reshape(-1, self.num_features)
         if self._target.shape[-1] == 1:
+            chance = 0.5 * self._available
             information = 0.25 * (flat.T @ flat)  # every curvature is a quarter
         else:
+            chosen = softmax.moments(np.zeros_like(self._target), self._available)
+            chance = chosen.chance
             information = self._bent(chosen.curvature).reshape(flat.shape).T @ flat
-        return self._per_party(self._slopes(chosen.chance)), information
+        return self._per_party(self._slopes(chance)), information
 
     def second_moments(self) -> np.ndarray:
         """Return [M, D, D], the sum over a party's choices of the mean of x x' over all pairs.
@@ -93,7 +110,8 @@ class Likelihood:
 
     def _utility(self, theta: np.ndarray) -> np.ndarray:
         """[Q, B, P]."""
-        return (self._flat @ theta[self._party][..., None]).reshape(self._target.shape)
+        each = theta.astype(self._flat.dtype, copy=False)[self._party]
+        return (self._flat @ each[..., None]).reshape(self._target.shape)
 
     def _spread(self, covariance: np.ndarray) -> np.ndarray:
         """[Q, B, P, P], covariance of the utilities of each choice."""
@@ -102,7 +120,7 @@ class Likelihood:
 
     def _value(self, utility: np.ndarray, log_rest: np.ndarray) -> np.ndarray:
         value = (self._target * utility).sum(axis=-1) + log_rest
-        return (self._weight * value).sum(axis=-1)
+        return (self._weight * value).sum(axis=-1, dtype=np.float64)
 
     def _slopes(self, chance: np.ndarray) -> np.ndarray:
         error = self._target - chance

@@ -75,7 +75,8 @@ def _choose(utility: np.ndarray, available: np.ndarray) -> tuple[np.ndarray, np.
         # by hand: several times faster than logaddexp and expit, and as exact
         power = np.exp(-np.abs(utility))
         rest = -np.log1p(power) - np.maximum(utility, 0.0)
-        return rest[..., 0, :], np.where(utility > 0, 1.0, power) / (1.0 + power) * available
+        chance = np.exp(np.minimum(utility, 0.0)) / (1.0 + power)
+        return rest[..., 0, :], chance * available
     utility = np.where(available > 0, utility, -np.inf)
     top = np.maximum(utility.max(axis=-2), 0.0)
     power = np.exp(utility - top[..., None, :])
