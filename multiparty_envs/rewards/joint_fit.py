@@ -20,8 +20,9 @@ TOL = 1e-7  # norm of the gradient per choice
 CHEAP_STEPS = 40  # of L-BFGS, after which Newton takes over; each costs a tenth of one of Newton's
 MAX_STEPS = 5000
 LARGEST = 1e8  # numbers in the border of Newton's system, above which L-BFGS finishes too
-FAR = 10.0  # times the tolerance: while L-BFGS's own gradient is longer, it goes on
+FAR = 3.0  # times the tolerance: while L-BFGS's own gradient is longer, it goes on
 VISIBLE = 1e-6  # change of the objective per choice that single precision shows to a few digits
+WEAKEST = 0.05  # part of the largest direction's size that any is thought to grow to
 SMALLEST = 1e-3  # singular value from which a direction starts; at 0 the gradient vanishes
 
 
@@ -67,13 +68,14 @@ def descend(
 
     def factors(x: np.ndarray) -> Factors:
         left = scale @ x[features:border].reshape(features, -1)
-        return Factors(scale @ x[:features], left, x[border:].reshape(problem.shape[0], -1))
+        right = x[border:].reshape(problem.shape[0], -1)
+        return Factors(scale @ x[:features], left / unit, right / unit)
 
     def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
         at = factors(x)
         slopes = slopes_at(at)
-        by_left = scale.T @ (slopes.party.T @ at.alpha)
-        parts = (scale.T @ slopes.center, by_left, slopes.party @ at.basis)
+        by_left = scale.T @ (slopes.party.T @ at.alpha) / unit
+        parts = (scale.T @ slopes.center, by_left, slopes.party @ at.basis / unit)
         slope = np.concatenate([part.ravel() for part in parts]) / problem.count
         point = _Point(x.copy(), slopes.value / problem.count, slope)
         if rough and latest:
@@ -87,7 +89,7 @@ def descend(
         if np.linalg.norm(point.slope) <= FAR * tol and problem.norm(at, slopes) <= tol:
             raise StopIteration
 
-    begin = _balanced(start, np.linalg.inv(scale))
+    begin, unit = _balanced(start, np.linalg.inv(scale))
     options = {"maxiter": steps, "maxfun": 2 * steps, "ftol": 0.0, "gtol": 0.0, "maxcor": 20}
     found = minimize(objective, begin, jac=True, method="L-BFGS-B", callback=there, options=options)
     center, left, right = factors(found.x)
@@ -111,10 +113,15 @@ class _Point(NamedTuple):
         return self._replace(value=before.value + change) if abs(change) < VISIBLE else self
 
 
-def _balanced(start: Factors, inverse: np.ndarray) -> np.ndarray:
-    """Center, left [D, R] and right [M, R] in one, the two of about the same size."""
+def _balanced(start: Factors, inverse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Center, left [D, R] and right [M, R] in one, the two of about the same size; units [R].
+
+    The curvature by a column of either factor is the square of the other's column. In these units
+    of the columns it is about the same for all of them, which saves steps.
+    """
     basis, triangle = np.linalg.qr(inverse @ start.basis)
     left, size, right = np.linalg.svd(triangle @ start.alpha.T, full_matrices=False)
     root = np.sqrt(size + SMALLEST)
-    parts = (inverse @ start.center, basis @ (left * root), right.T * root)
-    return np.concatenate([part.ravel() for part in parts])
+    unit = np.sqrt((size + WEAKEST * size[0] + SMALLEST) / (size.mean() + SMALLEST))
+    parts = (inverse @ start.center, basis @ left * (root * unit), right.T * (root * unit))
+    return np.concatenate([part.ravel() for part in parts]), unit

@@ -57,7 +57,8 @@ class Likelihood:
         twin = copy.copy(self)
         for name in ("_weight", "_available", "_target"):
             setattr(twin, name, getattr(self, name).astype(np.float32))
-        twin._design = np.divide(self._design, unit, dtype=np.float32, casting="same_kind")
+        twin._design = self._design.astype(np.float32)
+        twin._design /= np.float32(unit)
         twin._flat = twin._design.reshape(self._flat.shape)
         return twin
 
