@@ -82,7 +82,8 @@ def test_newton_and_descent_end_in_the_same_minimum(simulate, case):
     rng = np.random.default_rng(len(case))
     theta = rng.normal(size=(features, 2)) @ rng.normal(size=(2, len(counts)))
     problem = JointProblem(choices_of(simulate.compare(theta, counts)), rank, ridge, mean=mean)
-    slow, fast = descend(problem, problem.start(), 1e-8), fit(problem, 1e-9)
+    slow, _ = descend(problem, problem.start(), 1e-8)
+    fast = fit(problem, 1e-9)
     alone = newton(problem, problem.start(), 1e-9)
     for found in (fast, alone):
         slopes = problem.slopes(found)
@@ -95,7 +96,8 @@ def test_newton_finishes_where_descent_crawls(simulate):
     """Hardly more answers than features and hardly a ridge: thousands of steps against dozens."""
     theta = RNG.normal(size=(20, 2)) @ RNG.normal(size=(2, 30))
     problem = JointProblem(choices_of(simulate.compare(theta, np.full(30, 15))), 2, 1e-6)
-    slow, fast = descend(problem, problem.start(), 1e-8, steps=500), fit(problem, 1e-8)
+    slow, _ = descend(problem, problem.start(), 1e-8, steps=500)
+    fast = fit(problem, 1e-8)
     assert problem.norm(fast, problem.slopes(fast)) <= 1e-8
     assert problem.norm(slow, problem.slopes(slow)) > 1e-6
 
@@ -106,8 +108,21 @@ def test_descent_does_not_mind_features_of_different_size(simulate):
     uneven = dataclasses.replace(even, design=even.design * np.logspace(0.0, -1.0, 12))
     for choices in (even, uneven):
         problem = JointProblem(choices, 2, 0.1)
-        found = descend(problem, problem.start(), 1e-6, steps=40)
-        assert problem.norm(found, problem.slopes(found)) <= 1e-6
+        found, norm = descend(problem, problem.start(), 1e-6, steps=40)
+        assert norm <= 1e-6
+        assert problem.norm(found, problem.slopes(found)) == pytest.approx(norm)
+
+
+@pytest.mark.parametrize("size", [1e-12, 1.0, 1e12])
+def test_single_precision_decides_as_exact_slopes_would(simulate, size):
+    theta = RNG.normal(size=(12, 2)) @ RNG.normal(size=(2, 10))
+    choices = choices_of(simulate.compare(theta, np.full(10, 300)))
+    problem = JointProblem(dataclasses.replace(choices, design=choices.design * size), 2, 0.1)
+    rough, norm = descend(problem, problem.start(), 1e-6, rough=True)
+    assert norm <= 1e-6
+    assert problem.norm(rough, problem.slopes(rough)) == pytest.approx(norm, abs=2e-8)
+    exact, _ = descend(problem, problem.start(), 1e-9)
+    assert problem.slopes(rough).value == pytest.approx(problem.slopes(exact).value, rel=1e-9)
 
 
 def test_the_norm_is_that_of_balanced_factors_however_the_basis_is_turned(simulate):
