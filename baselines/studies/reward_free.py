@@ -35,11 +35,11 @@ QUESTION = (
 )
 PARTIES = {"even": (2, 8, 32), "skewed": (2, 8, 32), "ranked": (2, 8), "circle": (4,)}
 """M by kind of game."""
-GRID = {"n": (50, 200, 800, 3_200, 12_800)}
-FULL_GRID = {"n": (50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 51_200, 102_400)}
+GRID = {"n": (50, 200, 800, 3_200, 12_800, 102_400, 819_200)}
+FULL_GRID = {"n": tuple(50 * 2**k for k in range(15))}
 
-LATE = 800
-"""Answers from which slopes are measured once more."""
+LATE = 12_800
+"""Answers from which slopes are measured once more: with 32 parties the bonus is large till then."""
 
 EXPECTED, ALLOWED = -0.5, 0.1
 """The slope of the theory, and how far from it one counts as that."""
@@ -197,17 +197,20 @@ def verdict(rows: Sequence[Finding]) -> str:
 
 def _of_rates(rows: Sequence[Finding]) -> str:
     """Say which slopes are the theory's where all pairs are asked about alike."""
-    of, yes, no = _of(rows, "even"), [], []
-    for parties in _places(of, "parties"):
+    of = _of(rows, "even")
+    told = [f"With even coverage exploitability falls like n to the power of {EXPECTED}, within"]
+    told.append(f"{ALLOWED}, {_rates(of)}; from n = {LATE} on {_rates(_late(of))}.")
+    return " ".join(told)
+
+
+def _rates(rows: Sequence[Finding]) -> str:
+    yes, no = [], []
+    for parties in _places(rows, "parties"):
         for bonus in BONUSES:
-            found = _slope(grid.where(of, parties=parties), "n", f"{bonus} exploitability")
+            found = _slope(grid.where(rows, parties=parties), "n", f"{bonus} exploitability")
             near = abs(found.value - EXPECTED) <= ALLOWED
             (yes if near else no).append(f"{bonus} M = {parties} {grid.spread(found, 2)}")
-    return (
-        f"With even coverage exploitability falls like n to the power of {EXPECTED}, within "
-        f"{ALLOWED}, for: {'; '.join(yes) or 'none'}; not for: "
-        f"{'; '.join(no) or 'none'}."
-    )
+    return f"for: {', '.join(yes) or 'none'}, not for: {', '.join(no) or 'none'}"
 
 
 def _of_pessimism(rows: Sequence[Finding]) -> str:

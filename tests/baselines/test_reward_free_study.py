@@ -31,9 +31,9 @@ def mean(rows, kind, value, **places):
 
 def test_cells_are_every_game_at_every_place_once():
     cells = study.cells(3)
-    assert len({cell.key for cell in cells}) == len(cells) == 3 * 5 * 9
+    assert len({cell.key for cell in cells}) == len(cells) == 3 * 7 * 9
     assert {cell.env for cell in cells} == set(GAMES)
-    assert len(study.cells(1, full=True)) == 12 * 9
+    assert len(study.cells(1, full=True)) == 15 * 9
 
 
 def test_answers_are_drawn_as_a_world_gives_them():
