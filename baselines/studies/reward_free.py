@@ -39,7 +39,7 @@ GRID = {"n": (50, 200, 800, 3_200, 12_800, 102_400, 819_200)}
 FULL_GRID = {"n": tuple(50 * 2**k for k in range(15))}
 
 LATE = 12_800
-"""Answers from which slopes are measured once more: with 32 parties the bonus is large till then."""
+"""Answers from which slopes are measured once more: till then 32 parties' bonus is large."""
 
 EXPECTED, ALLOWED = -0.5, 0.1
 """The slope of the theory, and how far from it one counts as that."""
