@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -78,6 +79,13 @@ class Agent:
         """Return the function from obs [B, O] to outputs [B, K], while nothing is learned."""
         outputs = self.towers.actor_now()
         return outputs if self.normaliser is None else lambda obs: outputs(self.seen(obs))
+
+    def outputs_on_arrays(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Return the same function on NumPy's arrays, on a CPU."""
+        outputs, normaliser = self.towers.actor_on_arrays(), self.normaliser
+        if normaliser is None:
+            return outputs
+        return lambda obs: outputs(normaliser.apply(torch.from_numpy(obs)).numpy())
 
     def look(self, rollout: Rollout) -> None:
         """Take in a batch's observations, once it has been learned from as it was seen."""

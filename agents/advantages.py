@@ -31,6 +31,7 @@ def gae(
     """
     advantages = torch.add(rewards, following, alpha=discount).sub_(values)
     keep = (~ended)[..., None].to(rewards.dtype).mul_(discount * decay)  # [T, N, 1]
+    each, kept = advantages.unbind(), keep.unbind()  # views, made at once
     for t in reversed(range(len(rewards) - 1)):
-        advantages[t].addcmul_(keep[t], advantages[t + 1])
+        each[t].addcmul_(kept[t], each[t + 1])
     return advantages, advantages + values

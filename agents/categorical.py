@@ -95,9 +95,10 @@ class Categorical(Distribution):
         drawn = [_inverse(part, chance[:, place, None]) for place, part in enumerate(parts)]
         return drawn[0] if self.flat else torch.stack(drawn, dim=1)
 
-    def borders(self, outputs: Tensor) -> Tensor:
+    def borders(self, outputs: np.ndarray) -> np.ndarray:
         """Return the cumulative chances [B, A], where there is one part; see `sample`."""
-        return _cumulative(outputs)
+        total = np.exp(outputs - outputs.max(axis=1, keepdims=True)).cumsum(axis=1)
+        return total / total[:, -1:]
 
     def likeliest(self, outputs: Tensor) -> Tensor:
         """Return the likeliest action of each part."""

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -59,6 +60,14 @@ class Acting(Protocol):
         ...
 
 
+class ActingOnArrays(Acting, Protocol):
+    """What collecting in tables needs besides."""
+
+    def outputs_on_arrays(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Return the same function on NumPy's arrays, on a CPU."""
+        ...
+
+
 class Collector(ABC):
     """Steps N copies of a world by a policy; each batch goes on where the last one ended.
 
@@ -79,7 +88,7 @@ class Collector(ABC):
         self._keys = Draw.seeded(range(seed, seed + num_copies), "policy")
 
     @abstractmethod
-    def collect(self, agent: Acting, number: Tensor) -> Rollout:
+    def collect(self, agent: ActingOnArrays, number: Tensor) -> Rollout:
         """Return the next T steps of all copies, without waiting for the device.
 
         Args:
@@ -115,7 +124,7 @@ class StepCollector(Collector):
         self._obs = env.reset()
 
     @torch.no_grad()
-    def collect(self, agent: Acting, number: Tensor) -> Rollout:
+    def collect(self, agent: ActingOnArrays, number: Tensor) -> Rollout:
         """Return the next T steps of all copies."""
         draw = Draw(self._key, number.expand(self.num_copies))
         of, outputs = agent.distribution, agent.outputs_now()

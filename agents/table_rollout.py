@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from agents.categorical import Categorical
-from agents.rollout import Acting, Collector, Rollout
+from agents.rollout import ActingOnArrays, Collector, Rollout
 from multiparty_envs.dynamics import FiniteMDP, FiniteState
 from multiparty_envs.dynamics.arrays import map_state, where
 from multiparty_envs.faces.judge import TableJudge
@@ -75,12 +75,10 @@ class TableCollector(Collector):
         self._times = world.horizon + 1
         # batches since each place was seen
         self._unseen = np.full(world.num_states * self._times, REMEMBERED, dtype=np.int16)
-        self._factors = torch.from_numpy(
-            (world.discount ** np.arange(self._times)).astype(np.float32)
-        )
+        self._factors = (world.discount ** np.arange(self._times)).astype(np.float32)
 
     @torch.no_grad()
-    def collect(self, agent: Acting, number: Tensor) -> Rollout:
+    def collect(self, agent: ActingOnArrays, number: Tensor) -> Rollout:
         """Return the next T steps of all copies."""
         draw = Draw(self._keys.key, number.expand(self.num_copies).numpy())
         chance = agent.distribution.chance(draw, self.num_steps)[..., 0].numpy()
@@ -113,10 +111,10 @@ class TableCollector(Collector):
     def _rollout(self, walk: _Walk, last: np.ndarray) -> Rollout:
         """Look up what a batch was like that ended at places `last` [N]."""
         place, action, over, ended, after = walk
-        number, row = np.unique(np.concatenate([place, last[None]]), return_inverse=True)
+        number, row = _numbered(np.concatenate([place, last[None]]), len(self._unseen))
         self._unseen = np.minimum(self._unseen + np.int16(1), np.int16(REMEMBERED))
         self._unseen[number] = 0
-        obs, rows = self._look(number), torch.from_numpy(row.reshape(-1, self.num_copies))
+        obs, rows = self._look(number), torch.from_numpy(row)
         before, ends = self._state_at(place), torch.from_numpy(ended)
         rewards = self._judged(before, action, obs, rows[:-1])
         return Rollout(
@@ -126,7 +124,7 @@ class TableCollector(Collector):
             rewards=rewards,
             terminated=torch.from_numpy(over),
             ended=ends,
-            gained=self._returns(rewards, torch.from_numpy(before.time), ends),
+            gained=self._returns(rewards, before.time, ended),
             after=None if self._cut is None else self._look(after.ravel()).view(*ended.shape, -1),
         )
 
@@ -146,18 +144,18 @@ class TableCollector(Collector):
         flat = Steps(obs[row.flatten()], torch.from_numpy(action).flatten(), features.flatten(0, 1))
         return self._rewards(flat).float().view(*row.shape, -1)
 
-    def _returns(self, rewards: Tensor, time: Tensor, ended: Tensor) -> Tensor:
+    def _returns(self, rewards: Tensor, time: np.ndarray, ended: np.ndarray) -> Tensor:
         """Return what the running episodes have brought [T, N, M], each step included."""
-        gained = rewards
+        gained = rewards.numpy()
         if self._world.discount != 1.0:
-            gained = self._factors[time][..., None] * rewards
-        goes_on = (~ended).to(rewards.dtype)[..., None]
-        total, found = self._gained, []
-        for t in range(self.num_steps):
-            found.append(total + gained[t])
-            total = found[-1] * goes_on[t]
-        self._gained = total
-        return torch.stack(found)
+            gained = self._factors[time][..., None] * gained
+        goes_on = (~ended).astype(gained.dtype)[..., None]
+        found, total = np.empty_like(gained), self._gained.numpy()
+        for now, new, on in zip(found, gained, goes_on, strict=True):
+            np.add(total, new, out=now)
+            total = now * on
+        self._gained = torch.from_numpy(total)
+        return torch.from_numpy(found)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return where the copies stand, by name."""
@@ -177,6 +175,18 @@ class TableCollector(Collector):
         self._unseen, self._gained = arrays["unseen"], tensors["gained"]
 
 
+def _numbered(place: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of `count` places there are, rising, and where among them each of `place` is.
+
+    As NumPy's `unique`, which sorts.
+    """
+    slot = np.zeros(count, dtype=np.int64)
+    slot[place] = 1
+    number = np.flatnonzero(slot)
+    slot[number] = np.arange(len(number))
+    return number, slot[place]
+
+
 @final
 class _Chances:
     """The chances of actions in the states that come up, each computed once.
@@ -187,9 +197,9 @@ class _Chances:
         likely: places to begin with.
     """
 
-    def __init__(self, world: FiniteMDP, agent: Acting, likely: np.ndarray) -> None:
+    def __init__(self, world: FiniteMDP, agent: ActingOnArrays, likely: np.ndarray) -> None:
         assert isinstance(agent.distribution, Categorical)
-        self._world, self._outputs = world, agent.outputs_now()
+        self._world, self._outputs = world, agent.outputs_on_arrays()
         self._borders_of = agent.distribution.borders
         self._slot = np.full(world.num_states * (world.horizon + 1), -1)
         self._borders = np.empty((0, world.num_actions), np.float32)
@@ -199,9 +209,9 @@ class _Chances:
     def _learn(self, place: np.ndarray) -> None:
         """Compute the chances in the states `place`."""
         state = FiniteState(*np.divmod(place, self._world.horizon + 1))
-        outputs = self._outputs(torch.from_numpy(self._world.observe(state)))
+        borders = self._borders_of(self._outputs(self._world.observe(state)))
         self._slot[place] = np.arange(len(self._borders), len(self._borders) + len(place))
-        self._borders = np.concatenate([self._borders, self._borders_of(outputs).numpy()])
+        self._borders = np.concatenate([self._borders, borders])
 
     def draw(self, place: np.ndarray, chance: np.ndarray) -> np.ndarray:
         """Return actions [N] in the states `place` [N] by uniform numbers [N]."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +19,10 @@ class Pass(NamedTuple):
     layers: list[Tensor]  # [2, B, width] each, the observations first
     outputs: Tensor  # [B, K] of the actor
     values: Tensor  # [B, H] of the critic
+
+
+Arrays = tuple[np.ndarray, np.ndarray]
+"""Weights and biases of a layer."""
 
 
 class _Place(NamedTuple):
@@ -137,6 +142,11 @@ class Towers:
             folded.append((size * below[0], size * below[1]))
         return partial(_sigmoids, folded)
 
+    def actor_on_arrays(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Return a function that does what `outputs` does on NumPy's arrays, on a CPU."""
+        layers = [(weight[0], bias[0, 0]) for weight, bias in _arrays(self._hidden)]
+        return partial(_tanhs, layers, *_arrays(self._ends[:1]))
+
     def values(self, obs: Tensor) -> Tensor:
         """Return the critic's values [B, H] for obs [B, O]."""
         return self._tower(obs, 1)
@@ -171,6 +181,17 @@ class Towers:
             if layer:
                 delta = torch.bmm(delta, self._back[1][layer])
 
+    def hidden_arrays(self) -> tuple[list[Arrays], list[Arrays]]:
+        """Return weights [2, before, after] and biases [2, 1, after] of the hidden layers.
+
+        Then their gradients; all of them NumPy's views of the same memory, on a CPU.
+        """
+        return _arrays(self._hidden), _arrays(self._slopes)
+
+    def end_arrays(self) -> tuple[list[Arrays], list[Arrays]]:
+        """Return weights [before, after] and biases [after] of the last layers, and gradients."""
+        return _arrays(self._ends), _arrays(self._end_slopes)
+
     def actor(self, vector: Tensor) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
         """Return the actor's layers and free parameters, views of a vector [P] of its layout.
 
@@ -178,6 +199,10 @@ class Towers:
         """
         layers = [_one(vector, place) for place in (*self._places, self._last[0])]
         return layers, vector[self._last[0].end : self.split]
+
+
+def _arrays(layers: Sequence[tuple[Tensor, Tensor]]) -> list[Arrays]:
+    return [(weight.numpy(), bias.numpy()) for weight, bias in layers]
 
 
 def _tanh(product: Any, bias: Tensor, below: Tensor, weight: Tensor) -> Tensor:
@@ -193,6 +218,15 @@ def _sigmoids(layers: Sequence[tuple[Tensor, Tensor]], obs: Tensor) -> Tensor:
         obs = torch.addmm(bias, obs, weight).sigmoid_()
     weight, bias = layers[-1]
     return torch.addmm(bias, obs, weight)
+
+
+def _tanhs(layers: Sequence[Arrays], last: Arrays, obs: np.ndarray) -> np.ndarray:
+    for weight, bias in layers:
+        obs = obs @ weight
+        obs += bias
+        np.tanh(obs, out=obs)
+    weight, bias = last
+    return obs @ weight + bias
 
 
 def _one(vector: Tensor, place: _Place) -> tuple[Tensor, Tensor]:

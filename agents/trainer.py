@@ -24,6 +24,7 @@ from agents.progress import Callback, Progress
 from agents.reference import Reference
 from agents.rollout import Collector, Rollout, StepCollector
 from agents.table_rollout import TableCollector
+from agents.table_update import TableUpdater, fits
 from agents.update import METRICS, Outcome, Rates, Updater
 from multiparty_envs.dynamics import FiniteMDP
 from multiparty_envs.faces.tensor import TensorEnv
@@ -64,8 +65,8 @@ class Trainer:
         heads = self.objective.heads + (config.kl_coefficient > 0.0)
         self.agent = Agent.new(problem, heads, config, streams)
         self.reference = _reference(self.agent, reference, config)
-        self.updater = Updater(self.agent.towers, self.agent.distribution, config)
         self._collector = _collector(problem, config, streams)
+        self.updater = self._updater()
         self._late = RunningMean(self.agent.towers.vector)
         orders = range(streams.key("orders"), streams.key("orders") + self.batch_size)
         self._orders = torch.tensor(orders, device=config.device)
@@ -73,6 +74,12 @@ class Trainer:
         self._told: dict[str, Tensor] = {}
         self._work = Replay(self._iterate, config.device, config.capture)
         self._live = self.agent.policy()  # its parameters are the agent's, as they change
+
+    def _updater(self) -> Updater | TableUpdater:
+        towers, distribution = self.agent.towers, self.agent.distribution
+        if self._collector.distinct and fits(distribution, self.config):
+            return TableUpdater(towers, distribution.num_outputs, self.config)
+        return Updater(towers, distribution, self.config)
 
     @property
     def iteration(self) -> int:

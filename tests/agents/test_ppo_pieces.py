@@ -65,6 +65,9 @@ class Actor:
     def outputs_now(self):
         return self.outputs
 
+    def outputs_on_arrays(self):
+        return lambda obs: self.outputs(torch.from_numpy(obs)).numpy()
+
 
 def collector_of(world, copies, steps, distinct, cut=None):
     """The copies of seeds 1, 2, ... under a policy of seed 2, in tables or step by step."""

@@ -65,6 +65,7 @@ def test_both_towers_are_plain_networks(hidden):
     torch.testing.assert_close(seen.values, critic(obs))
     torch.testing.assert_close(made.outputs(obs), actor(obs))
     torch.testing.assert_close(made.actor_now()(obs), actor(obs))
+    torch.testing.assert_close(torch.from_numpy(made.actor_on_arrays()(obs.numpy())), actor(obs))
     torch.testing.assert_close(made.values(obs), critic(obs))
 
 
