@@ -1,0 +1,87 @@
+"""How words are meant: valence, and the words before them that strengthen, weaken or turn it."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from multiparty_envs import expect
+from multiparty_envs.text import words
+from multiparty_envs.text.vocabulary import Vocabulary
+
+LEXICONS = ("builtin", "vader")
+
+# constants of [Hutto2014]
+STRENGTH = 0.293  # that a word such as "very" adds to the next one's valence, away from zero
+TURN = -0.74  # times the valence after "not"
+
+
+class Lexicon(NamedTuple):
+    """What each token of a vocabulary says and does to the token after it."""
+
+    valence: np.ndarray  # [V]
+    strength: np.ndarray  # [V] added to the absolute valence of the next token
+    turn: np.ndarray  # [V] factor on the valence of the next token
+
+    @classmethod
+    def of(cls, vocabulary: Vocabulary, name: str = "builtin") -> Lexicon:
+        """Look a vocabulary's words up.
+
+        Args:
+            vocabulary: V tokens.
+            name: "builtin", about 250 words of opinion, or "vader", the 7,500 of [Hutto2014], an
+                extra.
+
+        Raises:
+            ValueError: when there is no such lexicon.
+            ModuleNotFoundError: when it is not installed, saying how to.
+        """
+        known = valences(name)
+        valence, strength = np.zeros(vocabulary.size), np.zeros(vocabulary.size)
+        turn = np.ones(vocabulary.size)
+        for word, token in vocabulary.tokens.items():
+            valence[token] = known.get(word, 0.0)
+            strength[token] = STRENGTH * ((word in LOUDER) - (word in SOFTER))
+            # words that turn have no own say: "no" and "without" would count twice
+            turn[token] = TURN if word in NEGATIONS else 1.0
+        return cls(np.where(turn < 0.0, 0.0, valence), strength, turn)
+
+
+LOUDER, SOFTER, NEGATIONS = (
+    frozenset(text.split()) for text in (words.LOUDER, words.SOFTER, words.NEGATIONS)
+)
+
+
+@cache
+def valences(name: str) -> dict[str, float]:
+    """Return a lexicon: word to valence, about -4 .. 4; see `Lexicon.of`."""
+    if expect.choice(name, LEXICONS, name="lexicon") == "builtin":
+        return {
+            word: valence
+            for lists in words.LISTS.values()
+            for valence, text in lists.items()
+            if valence
+            for word in text.split()
+        }
+    path = installed("vaderSentiment", "vaderSentiment/vader_lexicon.txt", "pip install vaderSentiment")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {word: float(mean) for word, mean, *_ in (line.split("\t") for line in lines if line)}
+
+
+def installed(distribution: str, file: str, remedy: str) -> Path:
+    """Return the path of a file of an installed distribution, without importing it.
+
+    Raises:
+        ModuleNotFoundError: when it is not installed, with what to do about it.
+    """
+    try:
+        path = Path(str(metadata.distribution(distribution).locate_file(file)))
+    except metadata.PackageNotFoundError:
+        path = Path()
+    if not path.is_file():
+        raise ModuleNotFoundError(f"{file} of {distribution} is not installed: {remedy}")
+    return path
