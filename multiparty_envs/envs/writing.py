@@ -1,4 +1,4 @@
-"""Writing, a word at a time: how a text grows, and what is counted of it on the way."""
+"""Writing, a token at a time: how a text grows, and what is counted of it on the way."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from multiparty_envs.dynamics import Dynamics
 from multiparty_envs.dynamics.arrays import on_device, take
 from multiparty_envs.parties import Population
 from multiparty_envs.streams import Draw
-from multiparty_envs.text.traits import Scorer, Tally
-from multiparty_envs.text.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
+from multiparty_envs.text import BOS, EOS, PAD, UNK, Scorer, Tally, Vocabulary
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -27,21 +26,34 @@ Array = Any
 class Page(NamedTuple):
     """What N copies have written."""
 
-    tokens: Array  # [N, L + 1] int64, BOS first, PAD where nothing is written yet
-    tally: Tally  # [N] each
-    last: Array  # [N] int64, the token written last
-    time: Array  # [N] int64, tokens written, a prompt's not counted
+    tokens: Array  # [N, L + 1] int64: BOS, a prompt, what was written, PAD to the end
+    tally: Tally  # [N] each, of the same
+    last: Array  # [N] int64, the latest token
+    time: Array  # [N] int64, tokens written
 
 
 @final
 class Writing(Dynamics):
-    """A text of up to L tokens, judged when it ends.
+    """A text of up to L tokens that is judged when it ends.
+
+    The traits come from tables and a running tally, so that a step costs the same however long
+    the text is, but for the look whether a word was used before.
 
     Attributes:
         vocabulary: V tokens.
         length: L.
         corpus_tokens: [K, L + 1] int64, the sentences that the language is learned from.
-        scorer: what is judged.
+        scorer: how a text is judged.
+
+    Args:
+        population: the parties, who judge `text.TRAITS`.
+        vocabulary: as above.
+        corpus_tokens: as above.
+        scorer: as above.
+        prompt: P, tokens that are given.
+
+    Raises:
+        ValueError: when no sentence of the corpus has more than P words, or P is not below L.
     """
 
     def __init__(
@@ -62,41 +74,48 @@ class Writing(Dynamics):
         self.action_space = Discrete(vocabulary.size)
         shape = (self.length + 1,)
         self.observation_space = Box(0.0, vocabulary.size - 1.0, shape, np.float32)
-        words = corpus_tokens[:, 1 : self.prompt + 2]
         # a prompt is the beginning of a sentence that goes on
-        self._prompts = corpus_tokens[(words >= UNK).all(axis=1), : self.prompt + 1]
+        goes_on = (corpus_tokens[:, 1 : self.prompt + 2] >= UNK).all(axis=1)
+        self._prompts = corpus_tokens[goes_on, : self.prompt + 1]
         if not len(self._prompts):
-            raise ValueError(f"prompt should leave a sentence of more words, is {prompt}")
+            raise ValueError(f"prompt should be less than a sentence of the corpus, is {prompt}")
 
     def initial(self, count: int, draw: Draw) -> Page:
         """Begin with nothing, or with the first words of a sentence of the corpus."""
-        zero = draw.key * 0
-        xp = array_namespace(zero)
-        tokens = xp.zeros((count, self.length + 1), dtype=xp.int64, device=device_of(zero)) + PAD
+        none = draw.key * 0
+        xp = array_namespace(none)
+        shape = (count, self.length + 1)
+        tokens = xp.full(shape, PAD, dtype=xp.int64, device=device_of(none))
         tokens[:, 0] = BOS
         if self.prompt:
             tokens[:, : self.prompt + 1] = take(self._prompts, draw.integers(len(self._prompts)))
-        nothing = xp.astype(zero, xp.float64)
-        tally = Tally(nothing, nothing, zero, zero)
-        for place in range(self.prompt):
-            tally = tally.plus(self.scorer.added(tokens[:, place], tokens[:, place + 1]))
-        return Page(tokens, tally, tokens[:, self.prompt] + 0, zero)
+        zero = xp.astype(none, xp.float64)
+        tally = Tally(zero, zero, zero, none, none)
+        for place in range(1, self.prompt + 1):
+            tally = self._tallied(tally, tokens[:, :place], tokens[:, place - 1], tokens[:, place])
+        return Page(tokens, tally, tokens[:, self.prompt] + 0, none)
 
     def transition(self, state: Page, action: Array, draw: Draw) -> Page:
-        """Write a token where the text goes on."""
+        """Write a token where the text has not ended; marks other than EOS are unknown words."""
         xp = array_namespace(state.tokens)
         ended = self.terminated(state)
-        # who writes what is no word writes an unknown one
         token = xp.where(action < EOS, UNK + 0 * action, action)
         token = xp.where(ended, PAD * token, token)
-        place = xp.arange(self.length + 1, device=device_of(token))
-        here = (place == (state.time + 1 + self.prompt)[:, None]) & ~ended[:, None]
+        places = xp.arange(self.length + 1, device=device_of(token))
+        next_place = state.time + self.prompt + 1
+        here = (places == next_place[:, None]) & ~ended[:, None]
         return Page(
             xp.where(here, token[:, None], state.tokens),
-            state.tally.plus(self.scorer.added(state.last, token)),
+            self._tallied(state.tally, state.tokens, state.last, token),
             xp.where(ended, state.last, token),
             state.time + xp.astype(~ended, xp.int64),
         )
+
+    def _tallied(self, tally: Tally, text: Array, before: Array, token: Array) -> Tally:
+        """Return the tally of texts [N, ...] that end in `before` [N] with one more token [N]."""
+        xp = array_namespace(text)
+        used = xp.any(text == token[:, None], axis=1)
+        return tally.plus(self.scorer.added(before, token, used))
 
     def observe(self, state: Page) -> Array:
         """Return the tokens as float32, which holds them exactly."""
@@ -104,28 +123,28 @@ class Writing(Dynamics):
         return xp.astype(state.tokens, xp.float32)
 
     def features(self, state: Page, action: Array, next_state: Page) -> Array:
-        """Return the traits of a text that has just ended, else zeros."""
+        """Return the traits of texts that have just ended, zeros for others."""
         xp = array_namespace(state.tokens)
         finished = self.terminated(next_state) & ~self.terminated(state)
         traits = self.scorer.traits(next_state.tally)
         return xp.where(finished[:, None], traits, 0.0 * traits)
 
     def terminated(self, state: Page) -> Array:
-        """Return whether the text is finished, or the page full."""
+        """Return whether a text has its end, or the page is full."""
         return (state.last == EOS) | (state.time >= self.horizon)
 
     def traits(self, tokens: Array) -> Array:
-        """Return sentiment and conciseness [..., 2] of texts [..., L + 1]."""
+        """Return sentiment and conciseness [..., 2] of whole texts, tokens [..., L + 1] int64."""
         return self.scorer.of(tokens)
 
     def behaviour(self, state: Page, rng: np.random.Generator) -> np.ndarray:
-        """Draw the next words [N] as the corpus's pairs of words have them."""
+        """Draw the next tokens [N] as pairs of words of the corpus follow each other."""
         place = np.searchsorted(self._chances, state.last + rng.random(len(state.last)), "right")
         return place - state.last * self.vocabulary.size
 
     @cached_property
     def _chances(self) -> np.ndarray:
-        """Row after row [V * V], the cumulative chances of the next token, plus the row's number."""
+        """Cumulative chances of the next token, each row plus its number: [V * V], rising."""
         size = self.vocabulary.size
         chance = np.exp(self.scorer.likelihood).reshape(size, size)
         chance[:, [PAD, BOS, UNK]] = 0.0
@@ -133,8 +152,8 @@ class Writing(Dynamics):
         return (total / total[:, -1:] + np.arange(size)[:, None]).reshape(-1)
 
     def to(self, device: Any) -> Self:
-        """Return a copy whose arrays, the tables of the traits included, are on a torch device."""
-        self._chances  # of NumPy, and not to be made from tensors
+        """Return a copy whose arrays, those of the scorer too, are on a torch device."""
         moved = super().to(device)
         moved.scorer = Scorer(*(on_device(part, device) for part in self.scorer))
+        vars(moved).pop("_chances", None)  # behaviour is for NumPy
         return moved

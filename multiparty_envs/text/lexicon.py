@@ -19,9 +19,11 @@ LEXICONS = ("builtin", "vader")
 STRENGTH = 0.293  # that a word such as "very" adds to the next one's valence, away from zero
 TURN = -0.74  # times the valence after "not"
 
+VADER = ("vaderSentiment", "vaderSentiment/vader_lexicon.txt", "pip install vaderSentiment")
+
 
 class Lexicon(NamedTuple):
-    """What each token of a vocabulary says and does to the token after it."""
+    """What each token of a vocabulary says, and does to the token after it."""
 
     valence: np.ndarray  # [V]
     strength: np.ndarray  # [V] added to the absolute valence of the next token
@@ -33,8 +35,8 @@ class Lexicon(NamedTuple):
 
         Args:
             vocabulary: V tokens.
-            name: "builtin", about 250 words of opinion, or "vader", the 7,500 of [Hutto2014], an
-                extra.
+            name: "builtin", the words of opinion of the built-in corpus, or "vader", the 7,500
+                of [Hutto2014], an extra.
 
         Raises:
             ValueError: when there is no such lexicon.
@@ -43,32 +45,26 @@ class Lexicon(NamedTuple):
         known = valences(name)
         valence, strength = np.zeros(vocabulary.size), np.zeros(vocabulary.size)
         turn = np.ones(vocabulary.size)
+        louder, softer, turning = (
+            set(text.split()) for text in (words.LOUDER, words.SOFTER, words.NEGATIONS)
+        )
         for word, token in vocabulary.tokens.items():
-            valence[token] = known.get(word, 0.0)
-            strength[token] = STRENGTH * ((word in LOUDER) - (word in SOFTER))
-            # words that turn have no own say: "no" and "without" would count twice
-            turn[token] = TURN if word in NEGATIONS else 1.0
-        return cls(np.where(turn < 0.0, 0.0, valence), strength, turn)
-
-
-LOUDER, SOFTER, NEGATIONS = (
-    frozenset(text.split()) for text in (words.LOUDER, words.SOFTER, words.NEGATIONS)
-)
+            # words that strengthen or turn others have no say of their own
+            if word in louder | softer:
+                strength[token] = STRENGTH if word in louder else -STRENGTH
+            elif word in turning or word.endswith("n't"):
+                turn[token] = TURN
+            else:
+                valence[token] = known.get(word, 0.0)
+        return cls(valence, strength, turn)
 
 
 @cache
 def valences(name: str) -> dict[str, float]:
-    """Return a lexicon: word to valence, about -4 .. 4; see `Lexicon.of`."""
+    """Return a lexicon, word to valence, -4 .. 4; see `Lexicon.of`."""
     if expect.choice(name, LEXICONS, name="lexicon") == "builtin":
-        return {
-            word: valence
-            for lists in words.LISTS.values()
-            for valence, text in lists.items()
-            if valence
-            for word in text.split()
-        }
-    path = installed("vaderSentiment", "vaderSentiment/vader_lexicon.txt", "pip install vaderSentiment")
-    lines = path.read_text(encoding="utf-8").splitlines()
+        return words.valences()
+    lines = installed(*VADER).read_text(encoding="utf-8").splitlines()
     return {word: float(mean) for word, mean, *_ in (line.split("\t") for line in lines if line)}
 
 
@@ -81,7 +77,7 @@ def installed(distribution: str, file: str, remedy: str) -> Path:
     try:
         path = Path(str(metadata.distribution(distribution).locate_file(file)))
     except metadata.PackageNotFoundError:
-        path = Path()
+        raise ModuleNotFoundError(f"{distribution} is not installed: {remedy}") from None
     if not path.is_file():
-        raise ModuleNotFoundError(f"{file} of {distribution} is not installed: {remedy}")
+        raise ModuleNotFoundError(f"{distribution} should have brought {file}: {remedy}")
     return path

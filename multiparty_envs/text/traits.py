@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
 from array_api_compat import array_namespace
 
 from multiparty_envs.text.vocabulary import EOS, PAD, UNK
@@ -15,12 +14,13 @@ TRAITS = ("sentiment", "conciseness")
 
 
 class Tally(NamedTuple):
-    """What has been counted of texts, or what one token adds to it; arrays of one shape."""
+    """What has been counted of texts, or what one token adds; arrays of one shape."""
 
-    valence: Array  # float64, sum over words
-    likelihood: Array  # float64, logarithm, sum over tokens, the end's included
+    valence: Array  # float64, of words
+    likelihood: Array  # float64, logarithm, of all tokens
+    ending: Array  # float64, logarithm, of the end; 0 without one
     words: Array  # int64
-    written: Array  # int64, tokens: words and the end
+    different: Array  # int64, words that had not been used before
 
     def plus(self, other: Tally) -> Tally:
         """Return the sums."""
@@ -28,56 +28,71 @@ class Tally(NamedTuple):
 
 
 class Scorer(NamedTuple):
-    """Tables and limits from which the traits of a text of V tokens are looked up."""
+    """Tables and limits by which the traits of a text of V tokens are looked up."""
 
     valence: Array  # [V]
     strength: Array  # [V] added to the absolute valence of the next token
     turn: Array  # [V] factor on the valence of the next token
     likelihood: Array  # [V * V] log-probability of the second token after the first
-    floor: float  # of the mean log-probability of a token, for conciseness
-    shortest: int  # words, for conciseness
+    floor: float  # of the mean log-probability of a token
+    last: float  # floor of the log-probability of the end
+    shortest: int  # different words
     limit: int  # words at which conciseness is zero
-    saturation: float  # squared sum of valences at which sentiment is half-way to its limit
+    saturation: float
 
     def of(self, tokens: Array) -> Array:
-        """Return the traits [..., 2] of whole texts, tokens [..., L + 1] from BOS on."""
+        """Return the traits [..., 2] of whole texts, tokens [..., L + 1] from BOS on.
+
+        What stands after the first end does not count.
+        """
         xp = array_namespace(tokens)
         before, after = tokens[..., :-1], tokens[..., 1:]
-        over = xp.astype((before == EOS) | (before == PAD), xp.int64)
-        # nothing counts after the first end, whatever stands there
-        after = xp.where(xp.cumulative_sum(over, axis=-1) > 0, PAD * after, after)
-        added = self.added(before, after)
+        stopped = xp.astype((before == EOS) | (before == PAD), xp.int64)
+        after = xp.where(xp.cumulative_sum(stopped, axis=-1) > 0, PAD * after, after)
+        same = after[..., :, None] == after[..., None, :]  # [..., L, L]
+        place = xp.arange(after.shape[-1], device=after.device)
+        used = xp.any(same & (place[None, :] < place[:, None]), axis=-1)
+        added = self.added(before, after, used)
         return self.traits(Tally(*(xp.sum(part, axis=-1) for part in added)))
 
-    def added(self, before: Array, after: Array) -> Tally:
-        """Return what tokens `after` add to a text that ends in `before`, of any shape."""
+    def added(self, before: Array, after: Array, used: Array) -> Tally:
+        """Return what tokens add to texts.
+
+        Args:
+            before: [...] int64, the token before.
+            after: [...] int64, the token; PAD adds nothing.
+            used: [...] bool, whether the text has that token already.
+        """
         xp = array_namespace(after)
+        word = after >= UNK
+        fresh = xp.astype(word & ~used, xp.int64)
         own = self.valence[after]
         said = self.turn[before] * (own + xp.sign(own) * self.strength[before])
-        real = after != PAD
-        chance = self.likelihood[before * len(self.valence) + after]
-        words, written = (xp.astype(mask, xp.int64) for mask in (after >= UNK, real))
-        return Tally(said, xp.where(real, chance, 0.0 * chance), words, written)
+        chance = self.likelihood[before * self.valence.shape[0] + after]
+        nothing = 0.0 * chance
+        return Tally(
+            # who says a word again says nothing new
+            said * fresh,
+            xp.where(after != PAD, chance, nothing),
+            xp.where(after == EOS, chance, nothing),
+            xp.astype(word, xp.int64),
+            fresh,
+        )
 
     def traits(self, tally: Tally) -> Array:
         """Return sentiment and conciseness [..., 2], each in [0, 1].
 
-        Sentiment is s / sqrt(s^2 + saturation) of the summed valence s [Hutto2014], moved from
-        -1 .. 1 to 0 .. 1. Conciseness is 1 - words / limit; shortness alone would make the empty
-        text the best one, so that it is zero for texts of too few words and for such as are less
-        likely than nearly all that the corpus holds.
+        Sentiment: s / sqrt(s^2 + saturation) of the summed valence s [Hutto2014], moved from
+        -1 .. 1 to 0 .. 1. Conciseness: 1 - words / limit, for whole sentences only. Else the best
+        text would be the empty one, and after it garbage: it takes `shortest` different words,
+        tokens that are as likely as those of most sentences, and an end where sentences end.
         """
         xp = array_namespace(tally.valence)
         compound = tally.valence / xp.sqrt(tally.valence**2 + self.saturation)
         number = xp.astype(tally.words, xp.float64)
-        written = xp.astype(tally.written, xp.float64)
-        counts = (tally.words >= self.shortest) & (tally.likelihood >= self.floor * written)
-        short = 1.0 - number / self.limit
-        return xp.stack((0.5 + 0.5 * compound, xp.where(counts, short, 0.0 * short)), axis=-1)
-
-
-def mean_likelihood(likelihood: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    """Return [K] the mean log-probability of a token in texts [K, L + 1]; likelihood [V, V]."""
-    real = tokens[:, 1:] != PAD
-    total = (likelihood[tokens[:, :-1], tokens[:, 1:]] * real).sum(axis=1)
-    return total / np.maximum(real.sum(axis=1), 1)
+        # a text without an end has an ending of 0, and never counts
+        ended = (tally.ending < 0.0) & (tally.ending >= self.last)
+        likely = tally.likelihood >= self.floor * (number + 1.0)
+        whole = ended & likely & (tally.different >= self.shortest)
+        short = xp.where(whole, 1.0 - number / self.limit, 0.0 * number)
+        return xp.stack((0.5 + 0.5 * compound, short), axis=-1)
