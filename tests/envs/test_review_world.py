@@ -210,8 +210,8 @@ def test_two_groups_judge(groups, majority, minority, share):
     few = people.cluster == 1
     assert few.sum() == max(1, round(10 * share))
     assert people.share[few].sum() == pytest.approx(share)
-    assert (people.theta[:, ~few].T == majority).all()
-    assert (people.theta[:, few].T == minority).all()
+    assert (people.theta[:, ~few] == np.array(majority)[:, None]).all()
+    assert (people.theta[:, few] == np.array(minority)[:, None]).all()
     assert len(set(people.names)) == 10
 
 
@@ -233,9 +233,7 @@ def test_behaviour_writes_pairs_of_the_corpus(world):
     real = after != PAD
     assert not np.isin(after[real], [BOS, UNK]).any()
     # add-k smoothing leaves little for pairs that were never seen
-    seen = set(
-        zip(world.corpus_tokens[:, :-1].flat, world.corpus_tokens[:, 1:].flat, strict=True)
-    )
+    seen = set(zip(world.corpus_tokens[:, :-1].flat, world.corpus_tokens[:, 1:].flat, strict=True))
     pairs = list(zip(before[real], after[real], strict=True))
     assert np.mean([pair in seen for pair in pairs]) > 0.9
 
@@ -289,7 +287,7 @@ def test_the_picture_colours_praise_and_blame(world):
 BAD = [
     ({"corpus": "grammer"}, "Did you mean 'grammar'"),
     ({"lexicon": "none"}, "lexicon should be one of"),
-    ({"vocabulary": 4}, "size should be 5 or more"),
+    ({"vocabulary": 4}, "vocabulary should be in 5..4096"),
     ({"vocabulary": 5}, "vocabulary should be larger"),
     ({"length": 1}, "length should be 2 or more"),
     ({"prompt": 24}, "prompt should be in"),
