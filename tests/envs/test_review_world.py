@@ -44,6 +44,15 @@ def encoded(world, *texts):
     return world.vocabulary.encode([text.split() for text in texts], world.length)
 
 
+def shuffled(world, count):
+    """Return sentences of the corpus, their words in any order."""
+    rng, tokens = Streams(0).numpy("shuffle"), world.corpus_tokens[:count].copy()
+    for row in tokens:
+        words = int((row >= UNK).sum())
+        row[1 : words + 1] = rng.permutation(row[1 : words + 1])
+    return tokens
+
+
 def any_token(world):
     rng = Streams(1).numpy("uniform")
     return lambda state: rng.integers(world.vocabulary.size, size=len(state.last))
@@ -153,11 +162,7 @@ def test_any_token_after_any_other_is_hardly_ever_concise(world):
 
 
 def test_shuffled_sentences_are_hardly_ever_concise(world):
-    rng, tokens = Streams(0).numpy("shuffle"), world.corpus_tokens[:4000].copy()
-    for row in tokens:
-        words = int((row >= UNK).sum())
-        row[1 : words + 1] = rng.permutation(row[1 : words + 1])
-    assert (world.traits(tokens)[:, 1] > 0.0).mean() < 0.05
+    assert (world.traits(shuffled(world, 4000))[:, 1] > 0.0).mean() < 0.05
     assert (world.traits(world.corpus_tokens)[:, 1] > 0.0).mean() > 0.85
 
 
@@ -213,6 +218,19 @@ def test_two_groups_judge(groups, majority, minority, share):
     assert (people.theta[:, ~few] == np.array(majority)[:, None]).all()
     assert (people.theta[:, few] == np.array(minority)[:, None]).all()
     assert len(set(people.names)) == 10
+
+
+def test_default_size_is_as_told(world):
+    assert world.action_space.n == world.vocabulary.size == 645
+    assert world.observation_space.shape == (25,)
+    assert "V is 645" in review.__doc__
+
+
+def test_worlds_on_one_corpus_share_its_tables(world):
+    other = review(groups="shared", minority_share=0.5)
+    assert other.scorer.likelihood is world.scorer.likelihood
+    assert other.corpus_tokens is world.corpus_tokens
+    assert not world.corpus_tokens.flags.writeable
 
 
 def test_a_prompt_begins_a_sentence_of_the_corpus():
@@ -282,6 +300,39 @@ def test_the_picture_colours_praise_and_blame(world):
     text = world.view.text(page("the film is moving"))
     assert text.startswith("the film is moving\nsentiment 0.")
     assert "conciseness 0.83" in text
+
+
+@pytest.fixture(scope="module")
+def critics():
+    try:
+        return review(corpus="reviews", lexicon="vader")
+    except ModuleNotFoundError as missing:
+        pytest.skip(str(missing))
+
+
+def test_critics_are_read_where_they_are_installed(critics):
+    assert critics.vocabulary.size == critics.action_space.n == 2048
+    tokens = critics.corpus_tokens
+    assert len(tokens) > 5000
+    words = (tokens >= UNK).sum()
+    assert 0.05 < (tokens == UNK).sum() / words < 0.1
+    assert 11.0 < words / len(tokens) < 13.0
+    checks.check_dynamics(critics)
+
+
+def test_groups_conflict_about_critics_too(critics):
+    traits = critics.traits(written(critics, 10_000).tokens)
+    for_praise = traits[np.argsort(traits[:, 0])[-100:]].mean(axis=0)
+    for_both = traits[np.argsort(traits.min(axis=1))[-100:]].mean(axis=0)
+    assert for_praise[1] < 0.3
+    assert for_both.min() > 0.65
+
+
+def test_garbage_is_hardly_ever_concise_to_critics(critics):
+    found = critics.traits(written(critics, 4096, any_token(critics)).tokens)
+    assert (found[:, 1] > 0.0).mean() < 0.001
+    assert (critics.traits(shuffled(critics, 4000))[:, 1] > 0.0).mean() < 0.25
+    assert (critics.traits(critics.corpus_tokens)[:, 1] > 0.0).mean() > 0.85
 
 
 BAD = [
