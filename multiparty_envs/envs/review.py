@@ -70,8 +70,9 @@ def review(
     Reward per party:
         0 until the text ends, then w_1 * sentiment + w_2 * conciseness; 0 .. 1. Sentiment is
         0.5 + 0.5 s / sqrt(s^2 + 60), s the sum of the words' valences, each word once, louder
-        after "very" and the like, turned after "not". Conciseness is 1 - words / 24 for whole
-        sentences, else 0: 4 different words, tokens as likely as in 80 % of the corpus's
+        after "very" and the like, turned up to three words after "not". It asks for no grammar,
+        which a price on leaving a language model has to keep. Conciseness is 1 - words / 24 for
+        whole sentences, else 0: 4 different words, tokens as likely as in 80 % of the corpus's
         sentences, and an end where sentences end. So neither the empty text nor garbage wins.
     Start:
         Nothing is written, or the first `prompt` words of a sentence of the corpus.
@@ -83,7 +84,7 @@ def review(
         behaviour policy (pairs of words): mean party 0.482, worst party 0.415;
         sentences of the corpus: mean party 0.512, worst party 0.500.
         Mean of the best hundredth of 20,000 texts of the behaviour policy,
-        by sentiment: mean party 0.722, worst party 0.269;
+        by sentiment: mean party 0.725, worst party 0.282;
         by the lower of the two traits: mean party 0.734, worst party 0.727.
     Source:
         [Chakraborty2024], the experiment with GPT-2 on film reviews, in small: its groups like
@@ -215,8 +216,8 @@ class PageView(View):
         """Return the traits [2] of the text as it would be with an end here."""
         tally = state.tally
         if int(state.last) != EOS:
-            end = self.scorer.added(state.last, np.asarray(EOS), np.asarray(False))
-            tally = tally.plus(end)
+            no = np.asarray(False)
+            tally = tally.plus(self.scorer.added(state.last, np.asarray(EOS), no, no))
         return self.scorer.traits(tally)
 
     def _draw_words(self, canvas: Canvas, state: Page) -> None:

@@ -16,6 +16,7 @@ from multiparty_envs.dynamics.arrays import on_device, take
 from multiparty_envs.parties import Population
 from multiparty_envs.streams import Draw
 from multiparty_envs.text import BOS, EOS, PAD, UNK, Scorer, Tally, Vocabulary
+from multiparty_envs.text.lexicon import REACH
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -29,6 +30,7 @@ class Page(NamedTuple):
     tokens: Array  # [N, L + 1] int64: BOS, a prompt, what was written, PAD to the end
     tally: Tally  # [N] each, of the same
     last: Array  # [N] int64, the latest token
+    since: Array  # [N] int64, tokens since a negation, `REACH` or more without one in reach
     time: Array  # [N] int64, tokens written
 
 
@@ -91,9 +93,10 @@ class Writing(Dynamics):
             tokens[:, : self.prompt + 1] = take(self._prompts, draw.integers(len(self._prompts)))
         zero = xp.astype(none, xp.float64)
         tally = Tally(zero, zero, zero, none, none)
+        page = Page(tokens, tally, tokens[:, 0] + 0, none + REACH, none)
         for place in range(1, self.prompt + 1):
-            tally = self._tallied(tally, tokens[:, :place], tokens[:, place - 1], tokens[:, place])
-        return Page(tokens, tally, tokens[:, self.prompt] + 0, none)
+            page = self._counted(page, tokens[:, :place], tokens[:, place])
+        return page
 
     def transition(self, state: Page, action: Array, draw: Draw) -> Page:
         """Write a token where the text has not ended; marks other than EOS are unknown words."""
@@ -104,18 +107,20 @@ class Writing(Dynamics):
         places = xp.arange(self.length + 1, device=device_of(token))
         next_place = state.time + self.prompt + 1
         here = (places == next_place[:, None]) & ~ended[:, None]
-        return Page(
-            xp.where(here, token[:, None], state.tokens),
-            self._tallied(state.tally, state.tokens, state.last, token),
-            xp.where(ended, state.last, token),
-            state.time + xp.astype(~ended, xp.int64),
+        counted = self._counted(state, state.tokens, token)
+        return counted._replace(
+            tokens=xp.where(here, token[:, None], state.tokens),
+            last=xp.where(ended, state.last, token),
+            time=state.time + xp.astype(~ended, xp.int64),
         )
 
-    def _tallied(self, tally: Tally, text: Array, before: Array, token: Array) -> Tally:
-        """Return the tally of texts [N, ...] that end in `before` [N] with one more token [N]."""
+    def _counted(self, page: Page, text: Array, token: Array) -> Page:
+        """Return a page of which one more token [N] after `text` [N, ...] is counted."""
         xp = array_namespace(text)
         used = xp.any(text == token[:, None], axis=1)
-        return tally.plus(self.scorer.added(before, token, used))
+        added = self.scorer.added(page.last, token, used, page.since < REACH)
+        since = xp.where(self.scorer.negates[token], 0 * page.since, page.since + 1)
+        return page._replace(tally=page.tally.plus(added), last=token, since=since)
 
     def observe(self, state: Page) -> Array:
         """Return the tokens as float32, which holds them exactly."""

@@ -18,16 +18,17 @@ LEXICONS = ("builtin", "vader")
 # constants of [Hutto2014]
 STRENGTH = 0.293  # that a word such as "very" adds to the next one's valence, away from zero
 TURN = -0.74  # times the valence after "not"
+REACH = 3  # words that "not" turns
 
 VADER = ("vaderSentiment", "vaderSentiment/vader_lexicon.txt", "pip install vaderSentiment")
 
 
 class Lexicon(NamedTuple):
-    """What each token of a vocabulary says, and does to the token after it."""
+    """What each token of a vocabulary says, and does to tokens after it."""
 
     valence: np.ndarray  # [V]
     strength: np.ndarray  # [V] added to the absolute valence of the next token
-    turn: np.ndarray  # [V] factor on the valence of the next token
+    negates: np.ndarray  # [V] bool, whether it turns the next `REACH` tokens
 
     @classmethod
     def of(cls, vocabulary: Vocabulary, name: str = "builtin") -> Lexicon:
@@ -44,7 +45,7 @@ class Lexicon(NamedTuple):
         """
         known = valences(name)
         valence, strength = np.zeros(vocabulary.size), np.zeros(vocabulary.size)
-        turn = np.ones(vocabulary.size)
+        negates = np.zeros(vocabulary.size, dtype=bool)
         louder, softer, turning = (
             set(text.split()) for text in (words.LOUDER, words.SOFTER, words.NEGATIONS)
         )
@@ -53,10 +54,10 @@ class Lexicon(NamedTuple):
             if word in louder | softer:
                 strength[token] = STRENGTH if word in louder else -STRENGTH
             elif word in turning or word.endswith("n't"):
-                turn[token] = TURN
+                negates[token] = True
             else:
                 valence[token] = known.get(word, 0.0)
-        return cls(valence, strength, turn)
+        return cls(valence, strength, negates)
 
 
 @cache

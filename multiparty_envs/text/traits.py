@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace
 
+from multiparty_envs.text.lexicon import REACH, TURN
 from multiparty_envs.text.vocabulary import EOS, PAD, UNK
 
 Array = Any
@@ -32,7 +33,7 @@ class Scorer(NamedTuple):
 
     valence: Array  # [V]
     strength: Array  # [V] added to the absolute valence of the next token
-    turn: Array  # [V] factor on the valence of the next token
+    negates: Array  # [V] bool, whether it turns the valence of the next tokens
     likelihood: Array  # [V * V] log-probability of the second token after the first
     floor: float  # of the mean log-probability of a token
     last: float  # floor of the log-probability of the end
@@ -52,27 +53,38 @@ class Scorer(NamedTuple):
         same = after[..., :, None] == after[..., None, :]  # [..., L, L]
         place = xp.arange(after.shape[-1], device=after.device)
         used = xp.any(same & (place[None, :] < place[:, None]), axis=-1)
-        added = self.added(before, after, used)
+        added = self.added(before, after, used, self._turned(before))
         return self.traits(Tally(*(xp.sum(part, axis=-1) for part in added)))
 
-    def added(self, before: Array, after: Array, used: Array) -> Tally:
+    def _turned(self, before: Array) -> Array:
+        """Return [..., L] bool, whether one of the latest `REACH` tokens negates."""
+        xp = array_namespace(before)
+        negates = self.negates[before]
+        turned, never = negates, xp.zeros_like(negates)
+        for back in range(1, min(REACH, before.shape[-1])):
+            earlier = (never[..., :back], negates[..., :-back])
+            turned = turned | xp.concat(earlier, axis=-1)
+        return turned
+
+    def added(self, before: Array, after: Array, used: Array, turned: Array) -> Tally:
         """Return what tokens add to texts.
 
         Args:
             before: [...] int64, the token before.
             after: [...] int64, the token; PAD adds nothing.
             used: [...] bool, whether the text has that token already.
+            turned: [...] bool, whether one of the latest `REACH` tokens negates.
         """
         xp = array_namespace(after)
         word = after >= UNK
         fresh = xp.astype(word & ~used, xp.int64)
         own = self.valence[after]
-        said = self.turn[before] * (own + xp.sign(own) * self.strength[before])
+        said = own + xp.sign(own) * self.strength[before]
         chance = self.likelihood[before * self.valence.shape[0] + after]
         nothing = 0.0 * chance
         return Tally(
             # who says a word again says nothing new
-            said * fresh,
+            xp.where(turned, TURN * said, said) * fresh,
             xp.where(after != PAD, chance, nothing),
             xp.where(after == EOS, chance, nothing),
             xp.astype(word, xp.int64),

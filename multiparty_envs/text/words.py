@@ -90,7 +90,7 @@ HOW: Lists = {
 LOUDER = """very so really truly extremely utterly absolutely completely deeply incredibly
     remarkably wildly thoroughly entirely particularly especially"""
 SOFTER = "rather somewhat slightly fairly mildly almost partly nearly"
-NEGATIONS = "not never hardly without no nothing neither"
+NEGATIONS = "not never hardly rarely cannot without despite no nothing neither"
 
 LISTS: dict[str, Lists] = {
     "ADJ": ADJECTIVES,

@@ -8,7 +8,7 @@ import pytest
 
 from multiparty_envs.envs.review import review
 from multiparty_envs.streams import Streams
-from multiparty_envs.text import EOS, PAD, TRAITS, UNK, words
+from multiparty_envs.text import EOS, TRAITS, UNK, words
 
 VALENCE = words.valences()
 LOUDER, SOFTER, NOT = (set(t.split()) for t in (words.LOUDER, words.SOFTER, words.NEGATIONS))
@@ -27,7 +27,7 @@ def said(text):
         if own and word not in text[:place]:
             louder = 0.293 * ((before in LOUDER) - (before in SOFTER))
             own += math.copysign(louder, louder * own)
-            total += own * (-0.74 if before in NOT else 1.0)
+            total += own * (-0.74 if NOT & set(text[max(place - 3, 0) : place]) else 1.0)
         before = word
     return total
 
@@ -65,6 +65,9 @@ def test_traits_are_those_counted_word_by_word(world):
         ("the film is slightly dull", -1.707),
         ("the film is very dull", -2.293),
         ("the film is not good", -0.74),
+        ("it is not a very good film", -0.74 * 1.293),
+        ("it is not the film that is good", 1.0),
+        ("never not dull", 0.74 * 2.0),
         ("it is good and good and good", 1.0),
         ("the film", 0.0),
         ("", 0.0),
@@ -99,9 +102,9 @@ def test_traits_lie_between_zero_and_one_whatever_is_written(world):
 
 def test_unknown_words_are_words(world):
     tokens = world.vocabulary.encode([["the", "film", "is", "moving"]], 24)
-    known = world.traits(tokens)
+    known, no = world.traits(tokens), np.array([False])
     tokens[0, 2] = UNK
-    assert world.scorer.added(tokens[:, 1], tokens[:, 2], tokens[:, 2] == PAD).words == 1
+    assert world.scorer.added(tokens[:, 1], tokens[:, 2], no, no).words == 1
     # the built-in corpus has none: a text with one is unlikely
     assert known[0, 1] > 0.0
     assert world.traits(tokens)[0, 1] == 0.0
