@@ -2,7 +2,7 @@
 
 PARTS = (
     *("checks", "data", "dynamics", "envs", "faces", "feedback", "parties", "rewards"),
-    *("streams", "welfare", "wrappers"),
+    *("streams", "text", "welfare", "wrappers"),
 )
 
 _NAMES = {

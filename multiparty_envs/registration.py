@@ -24,6 +24,7 @@ ENVS: dict[str, str] = {
     "Condorcet-v0": "multiparty_envs.envs.condorcet:condorcet",
     "Thermostat-v0": "multiparty_envs.envs.thermostat:thermostat",
     "Reservoir-v0": "multiparty_envs.envs.reservoir:reservoir",
+    "Review-v0": "multiparty_envs.envs.review:review",
 }
 """Name to builder, a function `(**knobs) -> Dynamics` written "module:function"."""
 

@@ -16,14 +16,16 @@ STREAMS = "multiparty_envs.streams"
 PARTIES, FEEDBACK, DATA = (f"multiparty_envs.{p}" for p in ("parties", "feedback", "data"))
 DYNAMICS, ENVS, FACES = (f"multiparty_envs.{p}" for p in ("dynamics", "envs", "faces"))
 REWARDS, WELFARE, WRAPPERS = (f"multiparty_envs.{p}" for p in ("rewards", "welfare", "wrappers"))
+TEXT = "multiparty_envs.text"
 REGISTRATION = "multiparty_envs.registration"
 MAY_IMPORT = {
     STREAMS: set(),
+    TEXT: {STREAMS},
     WELFARE: set(),
     DATA: set(),
     PARTIES: {STREAMS},
     DYNAMICS: {STREAMS, PARTIES},
-    ENVS: {STREAMS, PARTIES, DYNAMICS, DATA},
+    ENVS: {STREAMS, PARTIES, DYNAMICS, DATA, TEXT},
     FEEDBACK: {STREAMS, PARTIES, DATA},
     FACES: {STREAMS, PARTIES, DYNAMICS, FEEDBACK, REGISTRATION},
     REWARDS: {STREAMS, FEEDBACK, DATA},

@@ -46,6 +46,8 @@ class Dynamics(ABC):
         action_space: of one copy, shape A.
         horizon: the most steps of an episode.
         discount: of the parties' returns, sum over t < horizon of discount^t r_t.
+        behaviour: how copies act before anybody is trained; None: uniformly over the action space.
+            A table of a finite world, else a function `(state, rng) -> action [N, *A]`, on NumPy.
         view: how to draw a state, or None.
     """
 
@@ -54,6 +56,7 @@ class Dynamics(ABC):
     action_space: Space
     horizon: int
     discount: float = 1.0
+    behaviour: Any = None
     view: View | None = None
 
     @abstractmethod

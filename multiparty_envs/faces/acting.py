@@ -22,8 +22,8 @@ def actor(dynamics: Dynamics, rng: np.random.Generator, policy: Any = None) -> A
     Args:
         dynamics: the world.
         rng: draws the actions.
-        policy: None for the world's behaviour policy (uniform over the action space where the
-            world is not finite); a table [S, A] or [H, S, A] of a finite world; or a function
+        policy: None for the world's behaviour policy (uniform over the action space where it
+            names none); a table [S, A] or [H, S, A] of a finite world; or a function
             from observations [N, *O] to actions [N, *A].
 
     Raises:
@@ -35,6 +35,8 @@ def actor(dynamics: Dynamics, rng: np.random.Generator, policy: Any = None) -> A
         return _from_table(dynamics, rng, dynamics.behaviour if policy is None else policy)
     if policy is not None:
         raise ValueError("policy should be a function: only finite worlds take tables")
+    if dynamics.behaviour is not None:
+        return lambda state: dynamics.behaviour(state, rng)
     return _uniform(dynamics, rng)
 
 
